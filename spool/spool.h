@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The spool directory, all three layouts at once, told as calls:
+ *   <spool>/PARENT.meta                              proc (rtpengine recording-method = proc)
+ *   <spool>/tmp|metadata|pcaps/...                   pcap (recording-method = pcap)
+ *   <pcm-dir>/NAME.pcm|.wav                          pcm  (one file = one call with one stream)
+ * Start-up scan, rescan after an inotify overflow and rescan after a directory came back are one
+ * code path. Runs on the control thread, in its libuv loop. */
+#ifndef SPOOL_SPOOL_H
+#define SPOOL_SPOOL_H
+
+#include "base/clock.h"
+#include "spool/change.h"
+
+struct uv_loop_s;
+
+struct spool_opts {
+	const char *dir;           /* absolute */
+	const char *pcm_dir;       /* absolute, or NULL */
+	usec_t orphan_timeout;     /* a pcap call in tmp/ that nobody writes any more ends after this */
+	usec_t pcap_max_age;       /* a finished pcap older than this is left alone */
+	usec_t pcm_idle_timeout;   /* a PCM file that has not grown for this long is finished */
+	unsigned max_calls;        /* known at once; beyond: calls_refused */
+};
+
+/* parent: "<escaped call-id>-<16 hex>" (pcm: the file name without suffix); any bytes but NUL and
+ * '/', at most 255; valid during the call. Calls come from spool_start and from the loop. */
+struct spool_events {
+	/* First sign of a call. False: not wanted (already consumed, too many): nothing more of it. */
+	bool (*call)(void *arg, const char *parent, enum spool_layout);
+	void (*change)(void *arg, const char *parent, const struct change *);
+	/* The call's pcap or PCM file got longer (or may have). */
+	void (*grew)(void *arg, const char *parent);
+	/* Last word of this call; the same parent may come again later as a new file of the same call
+	 * (rtpengine restored from its Redis). */
+	void (*end)(void *arg, const char *parent, enum spool_end);
+};
+
+struct spool;
+
+struct spool *spool_start(struct uv_loop_s *, const struct spool_opts *,
+	const struct spool_events *, void *arg);
+void spool_stop(struct spool **); /* no further event; clears *s */
+
+/* Whether the call's metadata file is still there (proc: spool-proc.md C). */
+bool spool_has(struct spool *, const char *parent);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The thread that reads growing files: pcap (rtpengine recording-method = pcap) and PCM. A file is
+ * patient: when the worker's queue is half full, reading waits. It may wait for a disk, so it never
+ * owns a kernel stream.
+ *
+ * pcap: classic 2.4, both byte orders, micro- and nanoseconds, link types RAW (101), Ethernet (1);
+ * each record becomes one PACKET_IP with the record's time. A file may begin with 0 bytes and end
+ * in the middle of a record. Never read faster than max_speed times the file's own time.
+ * pcm: raw s16le, or WAV whose header sizes are not final: PACKET_PCM. */
+#ifndef SPOOL_TAIL_H
+#define SPOOL_TAIL_H
+
+#include "spool/source.h"
+
+struct tail_opts {
+	unsigned queues;
+	struct packetq **queue;
+	void (*wake)(void *arg, unsigned queue);
+	/* How far a file has been consumed, at most once a second and at its end. */
+	void (*consumed)(void *arg, uint64_t call, uint64_t position, bool finished);
+	void *arg;
+	unsigned max_speed; /* times real time, 8 */
+};
+
+struct tail;
+
+struct tail *tail_start(const struct tail_opts *);
+void tail_stop(struct tail **);
+
+void tail_give(struct tail *, struct source **); /* opens it itself; clears *s */
+void tail_grew(struct tail *, uint64_t call);    /* there may be more */
+void tail_finish(struct tail *, uint64_t call);  /* nothing more will come: read to the end, then end */
+void tail_close_call(struct tail *, uint64_t call); /* end now */
+
+#endif

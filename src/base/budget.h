@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The memory that all queues of the process may hold together (option buffer-memory). */
+#ifndef BASE_BUDGET_H
+#define BASE_BUDGET_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct budget {
+	size_t limit; /* [bytes] */
+	atomic_size_t used; /* [bytes] */
+};
+
+/* False, and nothing taken, when it would pass the limit. */
+static inline bool budget_take(struct budget *b, size_t bytes)
+{
+	size_t before = atomic_fetch_add_explicit(&b->used, bytes, memory_order_relaxed);
+
+	if (before + bytes <= b->limit)
+		return true;
+	atomic_fetch_sub_explicit(&b->used, bytes, memory_order_relaxed);
+	return false;
+}
+
+static inline void budget_return(struct budget *b, size_t bytes)
+{
+	atomic_fetch_sub_explicit(&b->used, bytes, memory_order_relaxed);
+}
+
+static inline size_t budget_used(struct budget *b)
+{
+	return atomic_load_explicit(&b->used, memory_order_relaxed);
+}
+
+#endif

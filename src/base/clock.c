@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <time.h>
+
+static usec_t read_clock(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return (usec_t)ts.tv_sec * SEC + ts.tv_nsec / 1000;
+}
+
+usec_t clock_mono(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
+}
+
+usec_t clock_wall(void)
+{
+	return read_clock(CLOCK_REALTIME);
+}
+
+void clock_format(usec_t wall, char out[CLOCK_TEXT])
+{
+	time_t seconds = (time_t)(wall / SEC);
+	struct tm tm;
+	size_t n;
+
+	gmtime_r(&seconds, &tm);
+	n = strftime(out, CLOCK_TEXT, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(out + n, CLOCK_TEXT - n, ".%06dZ", (int)(wall % SEC));
+}

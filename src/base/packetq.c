@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/packetq.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+
+#define OPEN_MAX (10 * MSEC) /* a chunk is handed over at least that often */
+
+struct chunk {
+	size_t used, read; /* [bytes] */
+	_Alignas(8) uint8_t data[];
+};
+
+/* Ring of pointers, one thread puts and one takes. */
+struct ring {
+	struct chunk **slot;
+	unsigned mask;
+	_Alignas(64) atomic_uint head; /* next to take */
+	_Alignas(64) atomic_uint tail; /* next to put */
+};
+
+struct packetq {
+	struct budget *budget;
+	struct ring full;  /* producer to consumer */
+	struct ring spare; /* consumer to producer: emptied chunks come back */
+	_Alignas(64) struct chunk *open; /* producer's */
+	usec_t opened;
+	_Alignas(64) struct chunk *reading; /* consumer's */
+};
+
+static void ring_init(struct ring *r, unsigned size)
+{
+	must(size && (size & (size - 1)) == 0);
+	r->slot = xalloc(size * sizeof(*r->slot));
+	r->mask = size - 1;
+}
+
+static unsigned ring_count(struct ring *r)
+{
+	return atomic_load_explicit(&r->tail, memory_order_acquire) -
+	       atomic_load_explicit(&r->head, memory_order_acquire);
+}
+
+static bool ring_put(struct ring *r, struct chunk *c)
+{
+	unsigned tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
+
+	if (tail - atomic_load_explicit(&r->head, memory_order_acquire) > r->mask)
+		return false;
+	r->slot[tail & r->mask] = c;
+	atomic_store_explicit(&r->tail, tail + 1, memory_order_release);
+	return true;
+}
+
+static struct chunk *ring_take(struct ring *r)
+{
+	unsigned head = atomic_load_explicit(&r->head, memory_order_relaxed);
+	struct chunk *c;
+
+	if (head == atomic_load_explicit(&r->tail, memory_order_acquire))
+		return NULL;
+	c = r->slot[head & r->mask];
+	atomic_store_explicit(&r->head, head + 1, memory_order_release);
+	return c;
+}
+
+static void chunk_free(struct packetq *q, struct chunk *c)
+{
+	if (!c)
+		return;
+	free(c);
+	budget_return(q->budget, PACKETQ_CHUNK);
+}
+
+static struct chunk *chunk_new(struct packetq *q)
+{
+	struct chunk *c = ring_take(&q->spare);
+
+	if (!c) {
+		if (!budget_take(q->budget, PACKETQ_CHUNK))
+			return NULL;
+		c = xalloc(PACKETQ_CHUNK);
+	}
+	c->used = c->read = 0;
+	return c;
+}
+
+struct packetq *packetq_new(struct budget *budget, unsigned max_chunks)
+{
+	struct packetq *q = aligned_alloc(64, (sizeof(*q) + 63) / 64 * 64);
+
+	if (!q)
+		die("out of memory");
+	memset(q, 0, sizeof(*q));
+	q->budget = budget;
+	ring_init(&q->full, max_chunks);
+	ring_init(&q->spare, 16);
+	return q;
+}
+
+void packetq_free(struct packetq **qp)
+{
+	struct packetq *q = *qp;
+	struct chunk *c;
+
+	*qp = NULL;
+	if (!q)
+		return;
+	while ((c = ring_take(&q->full)))
+		chunk_free(q, c);
+	while ((c = ring_take(&q->spare)))
+		chunk_free(q, c);
+	chunk_free(q, q->open);
+	chunk_free(q, q->reading);
+	free(q->full.slot);
+	free(q->spare.slot);
+	free(q);
+}
+
+static size_t record_size(size_t bytes)
+{
+	return (sizeof(struct packet) + bytes + 7) & ~(size_t)7;
+}
+
+static bool hand_over(struct packetq *q)
+{
+	if (!q->open || !q->open->used)
+		return true;
+	if (!ring_put(&q->full, q->open))
+		return false;
+	q->open = NULL;
+	return true;
+}
+
+bool packetq_put(struct packetq *q, void *to, enum packet_kind kind, usec_t time, struct span data)
+{
+	size_t need = record_size(data.n);
+	struct packet *p;
+
+	must(need <= PACKETQ_CHUNK - sizeof(struct chunk));
+	if (q->open && q->open->used + need > PACKETQ_CHUNK - sizeof(struct chunk) && !hand_over(q))
+		return false;
+	if (!q->open) {
+		q->open = chunk_new(q);
+		if (!q->open)
+			return false;
+		q->opened = 0;
+	}
+	p = (struct packet *)(void *)(q->open->data + q->open->used);
+	p->to = to;
+	p->time = time;
+	p->bytes = (uint32_t)data.n;
+	p->kind = kind;
+	if (data.n)
+		memcpy(p->data, data.p, data.n);
+	q->open->used += need;
+	return true;
+}
+
+bool packetq_flush(struct packetq *q, usec_t now)
+{
+	bool idle = ring_count(&q->full) == 0;
+
+	if (!q->open || !q->open->used)
+		return false;
+	if (!q->opened)
+		q->opened = now;
+	if (!idle && now - q->opened < OPEN_MAX)
+		return false;
+	return hand_over(q) && idle;
+}
+
+bool packetq_half_full(struct packetq *q)
+{
+	return ring_count(&q->full) > q->full.mask / 2;
+}
+
+static void recycle(struct packetq *q, struct chunk *c)
+{
+	if (!ring_put(&q->spare, c))
+		chunk_free(q, c);
+}
+
+const struct packet *packetq_get(struct packetq *q)
+{
+	struct chunk *c = q->reading;
+	struct packet *p;
+
+	if (c && c->read == c->used) {
+		recycle(q, c);
+		c = NULL;
+	}
+	if (!c)
+		c = ring_take(&q->full);
+	q->reading = c;
+	if (!c)
+		return NULL;
+	p = (struct packet *)(void *)(c->data + c->read);
+	c->read += record_size(p->bytes);
+	return p;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* From one reader of sources to one worker: packets of many sources, in the order they were read,
+ * in chunks that are written once and read once. No lock, no wait, no allocation once warm.
+ *
+ * Cap: max_chunks of PACKETQ_CHUNK bytes, each also taken from the process's budget. Policy: what
+ * does not fit is refused (the newest goes; in a lasting overload that leaves the same audio and
+ * the same latency as dropping the oldest would, without a third party between two threads).
+ * The refused are counted by the producer, who knows whose they are. */
+#ifndef BASE_PACKETQ_H
+#define BASE_PACKETQ_H
+
+#include "base/budget.h"
+#include "base/clock.h"
+#include "base/span.h"
+
+#define PACKETQ_CHUNK ((size_t)128 * 1024) /* holds the largest packet, 65,535 bytes */
+
+enum packet_kind {
+	PACKET_IP,  /* one whole IP packet */
+	PACKET_PCM, /* s16 little-endian samples, whole frames */
+	PACKET_END, /* the source is closed: nothing follows, the source is the consumer's */
+};
+
+struct packet {
+	void *to;       /* whose it is: a struct source */
+	usec_t time;    /* when it came: our clock_wall, or the file's own time */
+	uint32_t bytes; /* of data */
+	uint32_t kind;  /* enum packet_kind */
+	uint8_t data[];
+};
+
+struct packetq;
+
+struct packetq *packetq_new(struct budget *, unsigned max_chunks); /* a power of two */
+void packetq_free(struct packetq **); /* both sides have stopped */
+
+/* Producer. False: full, nothing was put. */
+bool packetq_put(struct packetq *, void *to, enum packet_kind, usec_t time, struct span data);
+/* Makes what was put visible; true when the consumer should be woken (it had nothing before).
+ * While the consumer is behind, chunks are filled up before they are handed over. */
+bool packetq_flush(struct packetq *, usec_t now);
+bool packetq_half_full(struct packetq *); /* for producers that can wait, as files can */
+
+/* Consumer: the next packet, valid until the next call; NULL when there is none. */
+const struct packet *packetq_get(struct packetq *);
+
+#endif
