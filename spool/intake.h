@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The thread that reads every kernel stream, and does nothing else.
  *
- * First duty (spool-proc.md A-F in the design notes; README "What presses back"): from
+ * First duty (README, "What presses back on rtpengine"): from
  * end-of-stream visible to all descriptors of that call closed within 5 ms, whatever else happens.
  * Second: no packet stays in the kernel's queue of ten. It never waits for anybody, takes no lock,
  * and allocates nothing per packet. */
@@ -13,10 +13,10 @@
 
 struct intake_opts {
 	usec_t nap;            /* between rounds */
-	usec_t awake;          /* rounds without nap after an end-of-stream */
+	usec_t awake;          /* after an end-of-stream the next may wait behind it: look again */
+	usec_t awake_nap;      /* ... this often, for so long */
 	unsigned queues;       /* number of workers */
 	struct packetq **queue; /* ours to each of them; borrowed */
-	void (*wake)(void *arg, unsigned queue); /* a worker that had nothing has something */
 	/* All sources of a call were closed because one of them ended (not because we were asked). */
 	void (*call_ended)(void *arg, uint64_t call, uint64_t epoch);
 	void *arg;
@@ -25,7 +25,7 @@ struct intake_opts {
 /* Written by the intake thread, read by anyone. */
 struct intake_times {
 	struct histogram round;     /* one round, nap excluded */
-	struct histogram eof_close; /* end-of-stream seen in a round's first look to all of the call closed */
+	struct histogram eof_close; /* last look that saw no end-of-stream, to all of the call closed */
 	struct histogram open;      /* asked (interface section read) to registered here */
 };
 
