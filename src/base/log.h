@@ -17,8 +17,8 @@ struct log_opts {
 	int facility;            /* LOG_DAEMON ... */
 	bool to_stderr;          /* else syslog */
 	bool no_timestamps;      /* on stderr */
-	bool split;              /* a line over max_length becomes several, else it is cut */
-	unsigned max_length;     /* [bytes] 0: no limit */
+	bool split;              /* text of several lines becomes several, else one with blanks */
+	unsigned max_length;     /* [bytes] a longer line goes on in the next one; 0: no limit */
 	const char *mark_prefix; /* around personal data, "" for none; copied */
 	const char *mark_suffix;
 };
@@ -28,6 +28,8 @@ void log_stop(void);                        /* everything queued is out when it 
 void log_set_level(enum log_class, int level);
 void log_write(enum log_class, int level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* To syslog at once, past the queue: for a process that is about to end. Not to stderr. */
+void log_last_words(const char *text);
 
 #define log_err(...)   log_write(LOG_CLASS_CORE, 3, __VA_ARGS__)
 #define log_warn(...)  log_write(LOG_CLASS_CORE, 4, __VA_ARGS__)

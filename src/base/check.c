@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/check.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+static void say(const char *text)
+{
+	if (write(STDERR_FILENO, text, strlen(text)) < 0 || write(STDERR_FILENO, "\n", 1) < 0)
+		return; /* nobody listens there */
+}
+
+/* Straight to stderr first: the log may be what is broken. */
+_Noreturn void check_failed(const char *file, int line, const char *what)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text), "%s:%d: this must hold and does not: %s", file, line, what);
+	say(text);
+	log_last_words(text);
+	abort();
+}
+
+_Noreturn void die(const char *fmt, ...)
+{
+	char text[1024];
+	size_t used = (size_t)snprintf(text, sizeof(text), "spoolwire: ");
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text + used, sizeof(text) - used, fmt, ap);
+	va_end(ap);
+	say(text);
+	log_last_words(text);
+	exit(EXIT_FAILURE);
+}
