@@ -21,7 +21,8 @@ enum change_kind {
 	CHANGE_MEDIA_PTIME,     /* n = media; value [ms] */
 	CHANGE_MEDIA_CODEC,     /* n = media, pt; text: "PCMA/8000", "opus/48000/2" */
 	CHANGE_MEDIA_FMTP,      /* n = media, pt; text */
-	CHANGE_MEDIA_SDP,       /* n = tag; text: the SDP, for account and events */
+	CHANGE_MEDIA_SDP,       /* n = tag that sent it; text: the SDP, for account and
+	                         * events; value 0: as sent, 1: as rtpengine passed it on */
 	CHANGE_STREAM,          /* n = stream; tag, media, component (1 RTP, 2 RTCP) */
 	CHANGE_STREAM_PORT,     /* n = stream; value: local UDP port whose packets are this stream's (pcap) */
 	CHANGE_STREAM_OPEN,     /* n = stream; text: file name below the call's directory (proc) */
