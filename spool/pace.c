@@ -22,5 +22,7 @@ usec_t pace_wait(struct pace *p, usec_t file, usec_t mono, unsigned speed)
 		p->file += file - p->last;
 	p->last = file;
 	due = p->mono + (file - p->file - PACE_AT_ONCE) / (usec_t)speed;
-	return due > mono ? due - mono : 0;
+	if (due <= mono)
+		return 0;
+	return due - mono > PACE_STEP ? due - mono : PACE_STEP;
 }

@@ -13,6 +13,9 @@
 /* A longer gap in the file's time (hold, a wrong clock) is not waited out. */
 #define PACE_MAX_GAP (2 * SEC)
 
+/* Who has to wait waits at least this long, so that each look is worth its system calls. */
+#define PACE_STEP    (50 * MSEC)
+
 struct pace {
 	bool set;
 	usec_t file, mono; /* this moment of the file was passed on at this moment of ours */

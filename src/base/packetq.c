@@ -173,6 +173,11 @@ bool packetq_flush(struct packetq *q, usec_t now)
 	return hand_over(q) && idle;
 }
 
+bool packetq_unflushed(const struct packetq *q)
+{
+	return q->open && q->open->used;
+}
+
 bool packetq_half_full(struct packetq *q)
 {
 	return ring_count(&q->full) > q->full.mask / 2;

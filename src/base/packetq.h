@@ -39,6 +39,7 @@ bool packetq_put(struct packetq *, void *to, enum packet_kind, usec_t time, stru
 /* Makes what was put visible; true when the consumer should be woken (it had nothing before).
  * While the consumer is behind, chunks are filled up before they are handed over. */
 bool packetq_flush(struct packetq *, usec_t now);
+bool packetq_unflushed(const struct packetq *); /* something is put but not visible yet */
 bool packetq_half_full(struct packetq *); /* for producers that can wait, as files can */
 
 /* Consumer: the next packet, valid until the next call; NULL when there is none. */
