@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "call/outlet.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "media/resample.h"
+
+#define SLACK_MS 10 /* a difference below this is no gap */
+
+struct outlet {
+	uint32_t rate_hz;
+	const struct outlet_events *events;
+	void *arg;
+	struct resample *resample; /* NULL while the audio has our rate */
+	uint32_t in_hz;
+	unsigned in_channels;
+	bool begun;
+	int64_t next; /* position after what was put out */
+};
+
+struct outlet *outlet_new(uint32_t rate_hz, const struct outlet_events *events, void *arg)
+{
+	struct outlet *o = xnew(struct outlet);
+
+	o->rate_hz = rate_hz;
+	o->events = events;
+	o->arg = arg;
+	return o;
+}
+
+void outlet_free(struct outlet **op)
+{
+	if (!*op)
+		return;
+	resample_free(&(*op)->resample);
+	free(*op);
+	*op = NULL;
+}
+
+static int64_t position_of(const struct outlet *o, usec_t at)
+{
+	return at / SEC * o->rate_hz + (at % SEC * o->rate_hz + SEC / 2) / SEC;
+}
+
+static void choose_resampler(struct outlet *o, const struct audio *a)
+{
+	if (a->rate_hz == o->in_hz && a->channels == o->in_channels)
+		return;
+	resample_free(&o->resample);
+	o->resample = resample_new(a->rate_hz, a->channels, o->rate_hz, 1);
+	o->in_hz = a->rate_hz;
+	o->in_channels = a->channels;
+}
+
+/* Where audio that should be at `want` goes: right behind the last one unless there is a gap. */
+static int64_t place(struct outlet *o, int64_t want)
+{
+	int64_t slack = (int64_t)o->rate_hz * SLACK_MS / 1000;
+
+	if (!o->begun) {
+		o->begun = true;
+		o->next = want;
+	} else if (want - o->next > slack) {
+		o->events->advance(o->arg, want);
+		o->next = want;
+	}
+	return o->next - want > slack ? want : o->next;
+}
+
+void outlet_write(struct outlet *o, usec_t at, const struct audio *in)
+{
+	struct audio a = *in;
+	struct pcm pcm = { .channels = 1, .rate_hz = o->rate_hz };
+	int64_t from, overlap;
+
+	choose_resampler(o, in);
+	if (o->resample)
+		resample_run(o->resample, in, &a);
+	if (!a.frames)
+		return;
+	from = place(o, position_of(o, at));
+	overlap = o->next - from;
+	if (overlap >= a.frames)
+		return;
+	pcm.position = o->next;
+	pcm.samples = a.samples + overlap;
+	pcm.frames = a.frames - (unsigned)overlap;
+	o->next += pcm.frames;
+	o->events->audio(o->arg, &pcm);
+}
+
+void outlet_quiet(struct outlet *o, usec_t until)
+{
+	int64_t position = position_of(o, until);
+
+	if (!o->begun || position <= o->next)
+		return;
+	o->next = position;
+	o->events->advance(o->arg, position);
+}
+
+int64_t outlet_position(const struct outlet *o)
+{
+	return o->begun ? o->next : -1;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The mono audio of one stream at one rate: resampled once, for all that want this rate. Keeps the
+ * position: small differences between the sender's clock and the samples that come out of a
+ * resampler are let be, real gaps move the position, overlaps are cut. */
+#ifndef CALL_OUTLET_H
+#define CALL_OUTLET_H
+
+#include "base/clock.h"
+#include "media/decoder.h"
+#include "media/pcm.h"
+
+struct outlet_events {
+	void (*audio)(void *arg, const struct pcm *);          /* in order, never overlapping */
+	void (*advance)(void *arg, int64_t position);          /* nothing until there */
+};
+
+struct outlet;
+
+struct outlet *outlet_new(uint32_t rate_hz, const struct outlet_events *, void *arg);
+void outlet_free(struct outlet **);
+/* Audio that begins at call time `at`. */
+void outlet_write(struct outlet *, usec_t at, const struct audio *);
+/* Time goes on without audio, at least to `until`. */
+void outlet_quiet(struct outlet *, usec_t until);
+int64_t outlet_position(const struct outlet *); /* end of what was put out; -1: nothing yet */
+
+#endif

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "call/track.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/counters.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "call/timeline.h"
+#include "media/noise.h"
+
+#define DECODERS      4            /* payload types in turn without making a decoder anew */
+#define CONCEAL_MAX   (120 * MSEC) /* beyond, concealment is worse than silence */
+#define NOISE_MAX     (30 * SEC)   /* comfort noise put in one gap */
+#define NOISE_BLOCK   320          /* [samples] */
+
+struct voice { /* a payload type in use */
+	unsigned pt;
+	unsigned generation; /* of the payload table when it was looked up */
+	bool used, known;
+	struct codec codec;
+	struct decoder *decoder; /* NULL: cannot be decoded, said once */
+};
+
+struct track {
+	uint32_t ssrc;
+	struct track_env *env;
+	struct jitter *jitter;
+	struct timeline timeline;
+	struct event_tracker event;
+	struct noise noise;
+	bool noisy;          /* the sender asked for comfort noise */
+	struct voice voice[DECODERS];
+	unsigned oldest;     /* voice to give up next */
+	struct voice *last;  /* of the last audio packet */
+};
+
+struct track *track_new(uint32_t ssrc, const struct jitter_opts *jitter, struct track_env *env)
+{
+	struct track *t = xnew(struct track);
+
+	t->ssrc = ssrc;
+	t->env = env;
+	t->jitter = jitter_new(jitter);
+	return t;
+}
+
+void track_free(struct track **tp)
+{
+	struct track *t = *tp;
+
+	*tp = NULL;
+	if (!t)
+		return;
+	must(jitter_waiting(t->jitter) == 0);
+	jitter_free(&t->jitter);
+	for (unsigned i = 0; i < DECODERS; i++)
+		decoder_free(&t->voice[i].decoder);
+	free(t);
+}
+
+/* ---- payload type to decoder ---- */
+
+static void prepare(struct track *t, struct voice *v, unsigned pt)
+{
+	struct payloads *p = t->env->payloads;
+	const struct codec *codec = p ? payloads_find(p, pt) : NULL;
+	const char *reason = "its payload type is not in the SDP";
+
+	decoder_free(&v->decoder);
+	*v = (struct voice){ .used = true, .pt = pt,
+		.generation = p ? payloads_generation(p) : 0 };
+	v->known = codec ? true : codec_static(pt, &v->codec);
+	if (codec)
+		v->codec = *codec;
+	if (v->known && !codec_is_audio(&v->codec))
+		return;
+	if (v->known)
+		v->decoder = decoder_new(&v->codec, &reason);
+	if (!v->decoder)
+		log_warn_limited("%s: payload type %u (%s) cannot be decoded: %s", t->env->name,
+			pt, v->known ? v->codec.name : "unknown", reason);
+}
+
+static struct voice *voice_of(struct track *t, unsigned pt)
+{
+	unsigned generation = t->env->payloads ? payloads_generation(t->env->payloads) : 0;
+	struct voice *v = t->last;
+
+	if (v && v->pt == pt && v->generation == generation)
+		return v;
+	for (v = t->voice; v < t->voice + DECODERS; v++)
+		if (v->used && v->pt == pt)
+			break;
+	if (v == t->voice + DECODERS)
+		v = &t->voice[t->oldest++ % DECODERS];
+	else if (v->generation == generation)
+		return v;
+	prepare(t, v, pt);
+	if (t->last == v)
+		t->last = NULL;
+	return v;
+}
+
+/* ---- one packet in its order ---- */
+
+static void put_out(struct track *t, usec_t at, const struct audio *a)
+{
+	usec_t length = (usec_t)a->frames * SEC / a->rate_hz;
+
+	outlet_write(t->env->outlet, at, a);
+	t->env->end = at + length;
+}
+
+static void fill_with_noise(struct track *t, usec_t to, uint32_t rate_hz)
+{
+	int16_t block[NOISE_BLOCK];
+
+	if (to - t->env->end > NOISE_MAX)
+		t->env->end = to - NOISE_MAX;
+	while (t->env->end < to) {
+		usec_t frames = (to - t->env->end) * rate_hz / SEC;
+		struct audio a = { .samples = block, .channels = 1, .rate_hz = rate_hz };
+
+		a.frames = frames < NOISE_BLOCK ? (unsigned)frames : NOISE_BLOCK;
+		if (!a.frames)
+			break;
+		noise_generate(&t->noise, block, a.frames);
+		put_out(t, t->env->end, &a);
+	}
+}
+
+/* Between the end of the audio so far and `at`: what was lost is concealed, a pause that the
+ * sender announced is comfort noise, any other is silence (nothing). */
+static void fill_gap(struct track *t, const struct voice *v, usec_t at, unsigned lost,
+	struct span next)
+{
+	usec_t gap = at - t->env->end;
+	struct audio a;
+
+	if (!t->last || gap <= 0)
+		return;
+	if (lost && gap <= CONCEAL_MAX && t->last == v) {
+		decoder_conceal(v->decoder, timeline_ticks(v->codec.clock_hz, 0, gap), next, &a);
+		if (a.frames) {
+			t->env->count->concealed += gap;
+			put_out(t, t->env->end, &a);
+		}
+	} else if (!lost && t->noisy) {
+		fill_with_noise(t, at, v->codec.rate_hz);
+	}
+}
+
+static usec_t place(struct track *t, const struct voice *v, const struct rtp *rtp, usec_t now)
+{
+	bool jumped;
+	usec_t at = timeline_map(&t->timeline, rtp->ts, v->codec.clock_hz, now, t->env->end,
+		&jumped);
+
+	if (jumped) {
+		t->env->count->jumps++;
+		t->env->event(t->env->arg, &(struct stream_event){
+			.kind = STREAM_EVENT_JUMP, .at = at, .ssrc = t->ssrc });
+	}
+	return at;
+}
+
+static void on_digit(struct track *t, const struct event *e, const struct voice *v, usec_t at)
+{
+	t->env->event(t->env->arg, &(struct stream_event){
+		.kind = STREAM_EVENT_DIGIT, .at = at, .ssrc = t->ssrc, .digit = e->digit,
+		.duration_ms = (unsigned)((uint64_t)e->duration * 1000 / v->codec.clock_hz) });
+}
+
+static void play_event(struct track *t, const struct voice *v, const struct rtp *rtp, usec_t now)
+{
+	struct event done;
+
+	t->env->count->events++;
+	if (event_feed(&t->event, rtp, &done))
+		on_digit(t, &done, v, now);
+}
+
+static void note_codec(struct track *t, struct voice *v, usec_t at)
+{
+	if (t->last == v)
+		return;
+	t->last = v;
+	t->noisy = false;
+	t->env->event(t->env->arg, &(struct stream_event){
+		.kind = STREAM_EVENT_CODEC, .at = at, .ssrc = t->ssrc, .codec = v->codec.name });
+}
+
+static void play_audio(struct track *t, struct voice *v, const struct rtp *rtp, unsigned lost,
+	usec_t now)
+{
+	struct stream_counts *count = t->env->count;
+	usec_t at = place(t, v, rtp, now);
+	struct audio a;
+	bool quiet;
+
+	if (!t->env->outlet) {
+		count->unwanted++;
+		return;
+	}
+	fill_gap(t, v, at, lost, rtp->payload);
+	if (decoder_feed(v->decoder, rtp->payload, &a, &quiet) < 0) {
+		count->undecodable++;
+		counter_add(COUNT_PACKETS_UNDECODABLE, 1);
+		return;
+	}
+	note_codec(t, v, at);
+	count->decoded++;
+	if (!a.frames)
+		return;
+	t->noisy = false;
+	count->audio += (usec_t)a.frames * SEC / a.rate_hz;
+	put_out(t, at, &a);
+}
+
+static void play(struct track *t, const struct rtp *rtp, unsigned lost, usec_t now)
+{
+	struct voice *v = voice_of(t, rtp->pt);
+
+	if (lost) {
+		t->env->count->lost += lost;
+		counter_add(COUNT_PACKETS_LOST, lost);
+	}
+	if (!rtp->payload.n) {
+		t->env->count->empty++;
+	} else if (v->known && v->codec.id == CODEC_EVENT) {
+		play_event(t, v, rtp, now);
+	} else if (v->known && v->codec.id == CODEC_CN) {
+		t->env->count->noise++;
+		t->noisy = noise_update(&t->noise, rtp->payload);
+	} else if (!v->decoder) {
+		t->env->count->undecodable++;
+		counter_add(COUNT_PACKETS_UNDECODABLE, 1);
+	} else {
+		play_audio(t, v, rtp, lost, now);
+	}
+}
+
+/* ---- packets as they come ---- */
+
+void track_rtp(struct track *t, const struct rtp *rtp, usec_t now)
+{
+	uint64_t lost_before = jitter_counts(t->jitter)->lost;
+	struct rtp next;
+	unsigned lost;
+
+	switch (jitter_put(t->jitter, rtp, now)) {
+	case JITTER_DROPPED:
+		return;
+	case JITTER_NEXT:
+		play(t, rtp, (unsigned)(jitter_counts(t->jitter)->lost - lost_before), now);
+		break;
+	case JITTER_HELD:
+		break;
+	}
+	while (jitter_get(t->jitter, now, &next, &lost))
+		play(t, &next, lost, now);
+}
+
+void track_tick(struct track *t, usec_t now)
+{
+	usec_t due = jitter_due(t->jitter);
+	struct rtp next;
+	unsigned lost;
+
+	if (!due || now < due)
+		return;
+	while (jitter_get(t->jitter, now, &next, &lost))
+		play(t, &next, lost, now);
+}
+
+void track_drain(struct track *t, usec_t now)
+{
+	struct event done;
+	struct rtp next;
+	unsigned lost;
+
+	while (jitter_drain(t->jitter, &next, &lost))
+		play(t, &next, lost, now);
+	if (event_finish(&t->event, &done))
+		for (unsigned i = 0; i < DECODERS; i++)
+			if (t->voice[i].known && t->voice[i].codec.id == CODEC_EVENT) {
+				on_digit(t, &done, &t->voice[i], now);
+				return;
+			}
+}
+
+uint32_t track_ssrc(const struct track *t)
+{
+	return t->ssrc;
+}
+
+const char *track_codec(const struct track *t)
+{
+	return t->last ? t->last->codec.name : "";
+}
+
+const struct jitter_count *track_counts(const struct track *t)
+{
+	return jitter_counts(t->jitter);
+}
+
+unsigned track_waiting(const struct track *t)
+{
+	return jitter_waiting(t->jitter);
+}
