@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "config.h"
+#include "options.h"
+
+#define MAX_ARGS 12
+#define SECTION  "[rtpengine-recording]\n"
+#define MINIMAL  "--output-storage=none", "--tls-send-to=127.0.0.1:4000"
+
+static char dir[] = "/tmp/spoolwire-config-XXXXXX";
+static char path[64];
+
+static void write_file(const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(text, 1, strlen(text), f), strlen(text));
+	assert_int_equal(fclose(f), 0);
+}
+
+/* file NULL: --config-file=none. The arguments end with NULL. */
+static const struct config *read_config(const char *file, const char *const *args, char **reason)
+{
+	char named[96] = "--config-file=none";
+	char *argv[MAX_ARGS + 2] = { (char *)"spoolwire", named };
+	int argc = 2;
+
+	if (file) {
+		write_file(file);
+		snprintf(named, sizeof(named), "--config-file=%s", path);
+	}
+	while (args && *args) {
+		assert_true(argc < MAX_ARGS + 1);
+		argv[argc++] = (char *)*args++;
+	}
+	return config_new(argc, argv, reason);
+}
+
+static const struct config *accept_config(const char *file, const char *const *args)
+{
+	char *reason;
+	const struct config *c = read_config(file, args, &reason);
+
+	if (!c)
+		fail_msg("refused: %s", reason);
+	return c;
+}
+
+#define ACCEPT(file, ...) accept_config(file, (const char *const[]){ __VA_ARGS__, NULL })
+
+static void test_defaults(void **state)
+{
+	const struct config *c = ACCEPT(NULL, MINIMAL);
+
+	(void)state;
+	assert_int_equal(c->table, 0);
+	assert_string_equal(c->spool_dir, "/var/spool/rtpengine");
+	assert_string_equal(c->proc_root, "/proc/rtpengine");
+	assert_string_equal(c->state_dir, "/var/lib/spoolwire");
+	assert_false(c->state_dir_given);
+	assert_int_equal(c->buffer_memory, (size_t)256 * 1024 * 1024);
+	assert_int_equal(c->tls_resample_hz, 8000);
+	assert_int_equal(c->tls_buffer_ms, 10000);
+	assert_int_equal(c->tls_latency_ms, 60);
+	assert_int_equal(c->tls_header_wait_ms, 500);
+	assert_int_equal(c->tls_when_full, CONFIG_DROP_OLDEST);
+	assert_int_equal(c->tls_header, CONFIG_HEADER_METADATA);
+	assert_true(c->tls_single);
+	assert_false(c->tls_mixed);
+	assert_int_equal(c->thread_stack_kib, 2048);
+	assert_int_equal(c->max_log_line_length, 500);
+	assert_int_equal(c->log_facility_number, LOG_DAEMON);
+	assert_int_equal(c->log_level_ffmpeg, 6);
+	assert_true(c->num_threads >= 1);
+	assert_string_equal(c->redis_list, "call-mq:%c");
+	assert_int_equal(c->redis_wait_s, 10);
+	assert_null(c->redis_url);
+	assert_null(c->warnings);
+	config_free(&c);
+	assert_null(c);
+}
+
+static void test_line_wins_over_file(void **state)
+{
+	const struct config *c = ACCEPT(
+		SECTION "table = 7\nlog-level = 3\nlog-level-ffmpeg=1\nspool-dir = /a b  \n"
+		"tls-mixed = true\nforeground = 1\noutput-storage = none;\nnum-threads=3\n"
+		"tls-send-to=[2001:db8::1]:99\nmax-log-line-length=-1\n",
+		"--table=0x10", "-L", "5", "-f");
+
+	(void)state;
+	assert_int_equal(c->table, 16);
+	assert_int_equal(c->log_level_core, 5);
+	assert_int_equal(c->log_level_ffmpeg, 1);
+	assert_string_equal(c->spool_dir, "/a b");
+	assert_true(c->foreground);
+	assert_true(c->tls_mixed);
+	assert_false(c->tls_single);
+	assert_int_equal(c->num_threads, 3);
+	assert_int_equal(c->max_log_line_length, 0);
+	assert_string_equal(c->send_host, "2001:db8::1");
+	assert_string_equal(c->send_port, "99");
+	config_free(&c);
+}
+
+/* GLib's semantics, where they surprise. */
+static void test_file_semantics(void **state)
+{
+	const struct config *c = ACCEPT(
+		"# a comment\n\n" SECTION "table = 1\ntable = 2 or so\nlog-stderr=true \n"
+		"log-mark-prefix = a\\sb # not a comment\nunknown = 1\noutput-storage = none;file\n"
+		"output-format = none\ntls-send-to = name.example:4000\n"
+		"[other]\ntable = 9\n", "--log-mark-suffix", ">");
+
+	(void)state;
+	assert_int_equal(c->table, 2);
+	assert_true(c->log_stderr);
+	assert_string_equal(c->log_mark_prefix, "a b # not a comment");
+	assert_string_equal(c->log_mark_suffix, ">");
+	assert_non_null(strstr(c->warnings[0], "unknown"));
+	assert_null(c->warnings[1]);
+	config_free(&c);
+	c = ACCEPT("[other]\ntable = 9\n", MINIMAL, "--config-section", "other");
+	assert_int_equal(c->table, 9);
+	config_free(&c);
+}
+
+static void test_words_and_sizes(void **state)
+{
+	const struct config *c = ACCEPT(
+		SECTION "tls-when-full = disconnect\ntls-connection=ssrc\nmix-method=\n"
+		"buffer-memory=1g\nredis-url=redis://h:1/0\nredis-consume=delete\nspool-dir=\n",
+		MINIMAL, "--state-dir=/x", "--tls-single", "--tls-mixed", "--poller-size=5");
+
+	(void)state;
+	assert_int_equal(c->tls_when_full, CONFIG_DISCONNECT);
+	assert_int_equal(c->tls_connection, CONFIG_CONNECTION_SSRC);
+	assert_int_equal(c->mix_method, CONFIG_MIX_DIRECT);
+	assert_int_equal(c->buffer_memory, (size_t)1 << 30);
+	assert_int_equal(c->tls_header, CONFIG_HEADER_JSON);
+	assert_int_equal(c->redis_consume, CONFIG_DELETE);
+	assert_string_equal(c->spool_dir, "/var/spool/rtpengine");
+	assert_true(c->state_dir_given);
+	assert_true(c->tls_single && c->tls_mixed);
+	assert_non_null(strstr(c->warnings[0], "poller-size"));
+	config_free(&c);
+}
+
+static void test_paths_become_absolute(void **state)
+{
+	const struct config *c = ACCEPT(NULL, MINIMAL, "--spool-dir=here", "--tcp-resample=16000");
+
+	(void)state;
+	assert_int_equal(c->spool_dir[0], '/');
+	assert_non_null(strstr(c->spool_dir, "/here"));
+	assert_int_equal(c->tls_resample_hz, 16000);
+	config_free(&c);
+}
+
+static void test_help_needs_no_sense(void **state)
+{
+	const struct config *c = ACCEPT(NULL, "-h");
+
+	(void)state;
+	assert_true(c->help);
+	config_free(&c);
+	c = ACCEPT("junk", "--version");
+	assert_true(c->version);
+	config_free(&c);
+}
+
+/* rtpengine's own file, as Debian ships it: asks for files, and is told what to do. */
+static void test_upstream_file(void **state)
+{
+	static char text[65536];
+	char name[4096], *reason;
+	const char *srcdir = getenv("top_srcdir");
+	const struct config *c;
+	FILE *f;
+
+	(void)state;
+	snprintf(name, sizeof(name), "%s/tests/data/rtpengine-recording.conf",
+		srcdir ? srcdir : ".");
+	f = fopen(name, "r");
+	assert_non_null(f);
+	assert_true(fread(text, 1, sizeof(text) - 1, f) > 0);
+	fclose(f);
+	c = read_config(text, NULL, &reason);
+	assert_null(c);
+	assert_non_null(strstr(reason, "set output-storage=none"));
+	free(reason);
+	c = ACCEPT(text, MINIMAL);
+	assert_null(c->warnings);
+	config_free(&c);
+}
+
+static const struct {
+	const char *file;
+	const char *args[4];
+	const char *reason; /* part of it */
+} refusals[] = {
+	{ NULL, { "--no-such" }, "no-such" },
+	{ NULL, { MINIMAL, "-f=1" }, "-f=1" },
+	{ NULL, { MINIMAL, "--table" }, "--table" },
+	{ NULL, { MINIMAL, "--table=abc" }, "table=abc is not a number" },
+	{ NULL, { MINIMAL, "--table=99999999999" }, "not a number" },
+	{ NULL, { MINIMAL, "--log-level=8" }, "from 0 to 7" },
+	{ NULL, { MINIMAL, "--log-facility=local9" }, "log-facility=local9" },
+	{ NULL, { MINIMAL, "--thread-stack=16" }, "256 KiB" },
+	{ NULL, { MINIMAL, "--buffer-memory=1" }, "4M or more" },
+	{ NULL, { MINIMAL, "--buffer-memory=10T" }, "not a size" },
+	{ NULL, { MINIMAL, "--buffer-memory=99999999999G" }, "not a size" },
+	{ NULL, { MINIMAL, "--buffer-memory=-5" }, "not a size" },
+	{ NULL, { MINIMAL, "--tls-when-full=drop" }, "drop-oldest|drop-newest|disconnect" },
+	{ NULL, { MINIMAL, "--output-dir=/x" }, "option output-dir belongs to recording" },
+	{ NULL, { MINIMAL, "--mysql-host=h" }, "option mysql-host belongs to database" },
+	{ NULL, { MINIMAL, "--notify-uri=http://h" }, "option notify-uri" },
+	{ NULL, { MINIMAL, "--s3-no-verify" }, "option s3-no-verify" },
+	{ NULL, { MINIMAL, "--gcs-uri=x" }, "option gcs-uri" },
+	{ NULL, { MINIMAL, "--tcp-send-to=127.0.0.1:1" }, "exclude each other" },
+	{ NULL, { MINIMAL, "--tls-private-key=/k" }, "set tls-certificate too" },
+	{ NULL, { MINIMAL, "--state-dir=/var/spool/rtpengine" }, "must not be the spool-dir" },
+	{ NULL, { MINIMAL, "--redis-list=all" }, "redis-list=all" },
+	{ NULL, { MINIMAL, "--redis-channel=all" }, "redis-channel=all" },
+	{ NULL, { "--tls-send-to=h:1" }, "set output-storage=none" },
+	{ NULL, { "--tls-send-to=h:1", "--output-storage=file" }, "output-storage=file" },
+	{ NULL, { "--tls-send-to=h:1", "--output-storage=db", "--output-format=none" },
+		"output-storage=db" },
+	{ NULL, { "--tls-send-to=h:1", "--output-storage=tape" }, "tape is not known" },
+	{ NULL, { "--tls-send-to=h:1", "--output-format=ogg" }, "output-format=ogg" },
+	{ NULL, { "--output-storage=none" }, "nothing to do" },
+	{ NULL, { "--output-storage=none", "--tls-send-to=host" }, "[IPV6]:PORT" },
+	{ NULL, { "--output-storage=none", "--tls-send-to=host:0" }, "[IPV6]:PORT" },
+	{ NULL, { "--output-storage=none", "--tls-send-to=::1:80" }, "[IPV6]:PORT" },
+	{ NULL, { "--output-storage=none", "--tls-send-to=:80" }, "[IPV6]:PORT" },
+	{ NULL, { "--output-storage=none", "--tls-send-to=a b:80" }, "[IPV6]:PORT" },
+	{ "junk\n", { MINIMAL }, "junk" },
+	{ "table=1\n" SECTION, { MINIMAL }, "" },
+	{ "", { MINIMAL }, "has no section [rtpengine-recording]" },
+	{ "[other]\n", { MINIMAL }, "has no section [rtpengine-recording]" },
+	{ SECTION "table = x\n", { MINIMAL }, "option table" },
+	{ SECTION "foreground = yes\n", { MINIMAL }, "option foreground" },
+	{ SECTION "foreground = TRUE\n", { MINIMAL }, "option foreground" },
+	{ SECTION "table = 0x10\n", { MINIMAL }, "option table" },
+	{ SECTION "output-mixed = true\n", { MINIMAL }, "option output-mixed" },
+	{ SECTION "spool-dir = a\\qb\n", { MINIMAL }, "option spool-dir" },
+	{ SECTION "mp3-bitrate = 24000\n", { MINIMAL }, "option mp3-bitrate" },
+};
+
+static void test_refusals(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+		char *reason = NULL;
+		const char *args[5] = { NULL };
+		const struct config *c;
+
+		memcpy(args, refusals[i].args, sizeof(refusals[i].args));
+		c = read_config(refusals[i].file, args, &reason);
+		if (c || !strstr(reason, refusals[i].reason))
+			fail_msg("row %zu (%s): %s", i, refusals[i].reason, c ? "taken" : reason);
+		free(reason);
+	}
+}
+
+static void test_missing_file(void **state)
+{
+	char *argv[] = { (char *)"spoolwire", (char *)"--config-file", (char *)"/no/such/file", NULL };
+	char *reason;
+
+	(void)state;
+	assert_null(config_new(3, argv, &reason));
+	assert_non_null(strstr(reason, "/no/such/file"));
+	free(reason);
+}
+
+/* What --help prints and the manual page is checked against. */
+static void test_table(void **state)
+{
+	(void)state;
+	for (const struct option *o = options; o->name; o++) {
+		assert_ptr_equal(option_find(o->name), o);
+		assert_true(o->type == OPTION_BOOL ? !o->arg : o->arg != NULL);
+		assert_true(o->state == OPTION_LATER || o->group < OPTIONS_DATABASE);
+		assert_true(o->help && *o->help);
+	}
+}
+
+static int make_dir(void **state)
+{
+	(void)state;
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(path, sizeof(path), "%s/conf", dir);
+	return 0;
+}
+
+static int remove_dir(void **state)
+{
+	(void)state;
+	unlink(path);
+	return rmdir(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_line_wins_over_file),
+		cmocka_unit_test(test_file_semantics),
+		cmocka_unit_test(test_words_and_sizes),
+		cmocka_unit_test(test_paths_become_absolute),
+		cmocka_unit_test(test_help_needs_no_sense),
+		cmocka_unit_test(test_upstream_file),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_missing_file),
+		cmocka_unit_test(test_table),
+	};
+
+	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}
