@@ -36,7 +36,7 @@ struct line {
 
 static struct {
 	struct log_opts opts;
-	char *prefix, *suffix;
+	char *name, *prefix, *suffix;
 	atomic_int level[LOG_CLASSES];
 	atomic_bool running, stopping;
 	atomic_uint waiting;
@@ -49,7 +49,7 @@ static const char *const level_names[] = {
 	"EMERG", "ALERT", "CRIT", "ERR", "WARNING", "NOTICE", "INFO", "DEBUG",
 };
 
-/* ---- where lines go: the log's thread, or the caller while there is none -------------------- */
+/* ---- where lines go: the log's thread, or the caller while there is none --------- */
 
 /* One write() a line: lines of several threads and processes do not mix. */
 static void put_stderr(int level, usec_t when, const char *infix, const char *text, int length,
@@ -76,8 +76,8 @@ static void put_piece(int level, usec_t when, bool first, const char *text, size
 	if (log_.opts.to_stderr)
 		put_stderr(level, when, infix, text, (int)n, tail);
 	else
-		syslog(log_.opts.facility | level, "%s: %s%.*s%s", level_names[level], infix, (int)n,
-			text, tail);
+		syslog(log_.opts.facility | level, "%s: %s%.*s%s", level_names[level], infix,
+			(int)n, text, tail);
 }
 
 /* Pieces of max_length, and of lines when they are to be split, as rtpengine's own log does. */
@@ -127,7 +127,7 @@ static void *run(void *arg)
 	}
 }
 
-/* ---- life ----------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------ */
 
 void log_start(const struct log_opts *o)
 {
@@ -135,11 +135,12 @@ void log_start(const struct log_opts *o)
 
 	must(!atomic_load(&log_.running));
 	log_.opts = *o;
+	log_.name = xstrdup(o->name ? o->name : "spoolwire");
 	log_.prefix = xstrdup(o->mark_prefix ? o->mark_prefix : "");
 	log_.suffix = xstrdup(o->mark_suffix ? o->mark_suffix : "");
 	for (unsigned i = 0; i < LOG_CLASSES; i++)
 		log_set_level(i, o->level[i]);
-	openlog("spoolwire", LOG_PID | LOG_NDELAY, o->facility);
+	openlog(log_.name, LOG_PID | LOG_NDELAY, o->facility);
 	atomic_store(&log_.stopping, false);
 	sem_init(&log_.filled, 0, 0);
 	err = thread_start(&log_.thread, "log", run, NULL);
@@ -163,9 +164,11 @@ void log_stop(void)
 		return;
 	put_waiting();
 	sem_destroy(&log_.filled);
+	closelog();
+	free(log_.name);
 	free(log_.prefix);
 	free(log_.suffix);
-	log_.prefix = log_.suffix = NULL;
+	log_.name = log_.prefix = log_.suffix = NULL;
 	log_.opts = (struct log_opts){ .to_stderr = true };
 }
 
@@ -175,7 +178,7 @@ void log_set_level(enum log_class class, int level)
 	atomic_store_explicit(&log_.level[class], level, memory_order_relaxed);
 }
 
-/* ---- writing -------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------- */
 
 /* Other people's text is in it: nothing that would move the cursor of whoever reads it. */
 static void make_harmless(char *text)
@@ -231,7 +234,7 @@ void log_last_words(const char *text)
 	alarm(0);
 }
 
-/* ---- personal data and repetition ----------------------------------------------------------- */
+/* ---- personal data and repetition ------------------------------------------------ */
 
 const char *log_mark(const char *text)
 {
@@ -262,7 +265,8 @@ bool log_allowed(struct log_limit *l, usec_t now, usec_t interval, uint64_t *sup
 	int64_t next = atomic_load_explicit(&l->next, memory_order_relaxed);
 
 	*suppressed = 0;
-	if ((next && now < next) || !atomic_compare_exchange_strong(&l->next, &next, now + interval)) {
+	if ((next && now < next) ||
+	    !atomic_compare_exchange_strong(&l->next, &next, now + interval)) {
 		atomic_fetch_add_explicit(&l->suppressed, 1, memory_order_relaxed);
 		return false;
 	}

@@ -15,6 +15,7 @@ enum log_class { LOG_CLASS_CORE, LOG_CLASS_FFMPEG, LOG_CLASS_INTERNALS, LOG_CLAS
 struct log_opts {
 	int level[LOG_CLASSES];  /* 0 (emergency) to 7 (debug), as syslog(3) */
 	int facility;            /* LOG_DAEMON ... */
+	const char *name;        /* in syslog; NULL: spoolwire; copied */
 	bool to_stderr;          /* else syslog */
 	bool no_timestamps;      /* on stderr */
 	bool split;              /* text of several lines becomes several, else one with blanks */
