@@ -64,7 +64,7 @@ struct intake {
 	usec_t looked;           /* clock_mono of the last look at epoll that is complete */
 	usec_t swept;
 	usec_t awake_until;
-	usec_t wall;             /* clock_wall of this pass: the time of its packets */
+	usec_t wall;             /* clock_steady of this pass: the time of its packets */
 	struct epoll_event events[EVENTS];
 	uint8_t scratch[SCRATCH];
 };
@@ -307,7 +307,7 @@ static int pass(struct intake *in)
 	usec_t look = clock_mono();
 	int n = epoll_wait(in->epoll, in->events, EVENTS, 0);
 
-	in->wall = clock_wall();
+	in->wall = clock_steady(look);
 	for (int i = 0; i < n; i++) {
 		struct source *s = in->events[i].data.ptr;
 		bool end = false;
@@ -355,7 +355,7 @@ static void *run(void *arg)
 	while (!atomic_load(&in->stop)) {
 		usec_t begin = clock_mono();
 
-		in->wall = clock_wall();
+		in->wall = clock_steady(begin);
 		take_arrivals(in);
 		take_requests(in);
 		for (int i = 0; i < MAX_PASSES && pass(in); i++)

@@ -43,6 +43,7 @@ struct source {
 	uint64_t packets, bytes, refused; /* read; refused by the queue */
 	uint64_t bad_records;  /* pcap: records that were no packets */
 	void *reader;          /* the reading thread's own */
+	void *consumer;        /* the worker's own */
 };
 
 struct source *source_new(enum source_kind, uint64_t call, const char *path);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/clock.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -20,6 +21,20 @@ usec_t clock_mono(void)
 usec_t clock_wall(void)
 {
 	return read_clock(CLOCK_REALTIME);
+}
+
+static pthread_once_t shift_once = PTHREAD_ONCE_INIT;
+static usec_t shift;
+
+static void find_shift(void)
+{
+	shift = clock_wall() - clock_mono();
+}
+
+usec_t clock_steady(usec_t mono)
+{
+	pthread_once(&shift_once, find_shift);
+	return mono + shift;
 }
 
 void clock_format(usec_t wall, char out[CLOCK_TEXT])

@@ -23,7 +23,7 @@ enum packet_kind {
 
 struct packet {
 	void *to;       /* whose it is: a struct source */
-	usec_t time;    /* when it came: our clock_wall, or the file's own time */
+	usec_t time;    /* when it came: our clock_steady, or the file's own time */
 	uint32_t bytes; /* of data */
 	uint32_t kind;  /* enum packet_kind */
 	uint8_t data[];

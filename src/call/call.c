@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Life and death of a call. Its end: the spool says so -> its sources end -> all audio is in ->
+ * sinks drain -> call data is final -> account. */
+#include "call/call_private.h"
+
+#include <stdlib.h>
+#include <stdio.h>
+
+#include "base/counters.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define JITTER_WINDOW 64
+#define JITTER_HOLD   (100 * MSEC)
+
+static const char *const layout_names[] = {
+	[SPOOL_PROC] = "proc", [SPOOL_PCAP] = "pcap", [SPOOL_PCM] = "pcm",
+};
+
+struct call *call_new(const struct call_env *env, uint64_t number, const char *parent,
+	enum spool_layout layout, usec_t now)
+{
+	struct call *c = xnew(struct call);
+
+	c->magic = CALL_MAGIC;
+	c->opts = env->opts;
+	c->dest = env->dest;
+	c->budget = env->budget;
+	c->number = number;
+	c->parent = xstrdup(parent);
+	c->call_id = xstrdup("");
+	c->layout = layout;
+	c->seen = now;
+	c->forwarding = layout != SPOOL_PROC; /* files know no switch */
+	c->recording = true;
+	c->account = account_new();
+	c->account->layout = layout_names[layout];
+	c->account->seen = clock_wall();
+	return c;
+}
+
+static void free_leg(struct leg *l)
+{
+	stream_free(&l->stream);
+	outlet_free(&l->outlet);
+	free(l->interface);
+	l->magic = 0;
+	free(l);
+}
+
+static void free_party(struct party *p)
+{
+	free(p->tag);
+	free(p->label);
+	free(p->metadata);
+	free(p);
+}
+
+void call_free(struct call **cp)
+{
+	struct call *c = *cp;
+
+	*cp = NULL;
+	if (!c)
+		return;
+	must(c->magic == CALL_MAGIC && c->sources == 0);
+	forward_free(c);
+	while (c->legs) {
+		struct leg *l = c->legs;
+
+		c->legs = l->next;
+		free_leg(l);
+	}
+	while (c->parties) {
+		struct party *p = c->parties;
+
+		c->parties = p->next;
+		free_party(p);
+	}
+	while (c->medias) {
+		struct media *m = c->medias;
+
+		c->medias = m->next;
+		payloads_free(&m->payloads);
+		free(m);
+	}
+	account_free(&c->account);
+	free(c->parent);
+	free(c->call_id);
+	free(c->metadata);
+	free(c->data);
+	c->magic = 0;
+	free(c);
+}
+
+uint64_t call_number(const struct call *c)
+{
+	return c->number;
+}
+
+/* ---- time and events ---- */
+
+usec_t call_time(const struct call *c, usec_t now)
+{
+	if (!c->epoch)
+		return 0;
+	return (c->layout == SPOOL_PROC ? clock_steady(now) : c->file_now) - c->epoch;
+}
+
+static usec_t wall_of(const struct call *c, usec_t call_time)
+{
+	return c->epoch + call_time;
+}
+
+void call_event(struct call *c, int stream, const char *kind, const char *text, unsigned ms)
+{
+	account_add_event(c->account, clock_wall(), stream, kind, text, ms);
+}
+
+static void on_stream_event(void *arg, struct stream *s, const struct stream_event *e)
+{
+	struct leg *l = OBJ(arg, struct leg, LEG_MAGIC);
+	static const char *const kinds[] = {
+		[STREAM_EVENT_DIGIT] = "digit", [STREAM_EVENT_SSRC] = "ssrc",
+		[STREAM_EVENT_CODEC] = "codec", [STREAM_EVENT_JUMP] = "jump",
+	};
+	char text[32];
+
+	if (e->kind == STREAM_EVENT_DIGIT)
+		snprintf(text, sizeof(text), "%c", e->digit);
+	else
+		snprintf(text, sizeof(text), "0x%08x", e->ssrc);
+	account_add_event(l->call->account, wall_of(l->call, e->at), (int)stream_number(s),
+		kinds[e->kind], e->codec ? e->codec : text, e->duration_ms);
+}
+
+static void on_ssrc_changed(void *arg, struct stream *s, uint32_t ssrc)
+{
+	struct leg *l = OBJ(arg, struct leg, LEG_MAGIC);
+
+	(void)s;
+	(void)ssrc;
+	forward_ssrc_changed(l);
+}
+
+/* ---- streams ---- */
+
+struct leg *call_leg(struct call *c, unsigned number)
+{
+	static const struct stream_events events = {
+		.event = on_stream_event, .ssrc_changed = on_ssrc_changed };
+	struct leg *l;
+	char *name;
+
+	for (l = c->legs; l; l = l->next)
+		if (l->number == number)
+			return l;
+	if (c->n_legs == CALL_MAX_LEGS)
+		return NULL;
+	l = xnew(struct leg);
+	l->magic = LEG_MAGIC;
+	l->call = c;
+	l->number = number;
+	l->component = 1;
+	name = xasprintf("%s stream %u", log_mark(c->call_id), number);
+	l->stream = stream_new(&(struct stream_opts){
+		.number = number, .name = name, .events = &events, .arg = l,
+		.jitter = { .window = JITTER_WINDOW, .hold = JITTER_HOLD } });
+	free(name);
+	l->next = c->legs;
+	c->legs = l;
+	c->n_legs++;
+	return l;
+}
+
+struct party *call_party(struct call *c, unsigned number, bool make)
+{
+	struct party *p;
+
+	for (p = c->parties; p; p = p->next)
+		if (p->number == number)
+			return p;
+	if (!make || c->n_parties == CALL_MAX_PARTIES)
+		return NULL;
+	p = xnew(struct party);
+	p->number = number;
+	p->role = "";
+	p->next = c->parties;
+	c->parties = p;
+	c->n_parties++;
+	return p;
+}
+
+/* ---- packets ---- */
+
+static struct leg *leg_of_port(struct call *c, unsigned port)
+{
+	for (struct leg *l = c->legs; l; l = l->next)
+		if (l->port == port)
+			return l;
+	return NULL;
+}
+
+/* A pcap without SDPs (a recording begun in mid-call): a stream for each port that hears RTP. */
+static struct leg *leg_by_chance(struct call *c, const struct udp *udp)
+{
+	struct rtp rtp;
+	struct leg *l;
+	unsigned number = c->n_legs;
+
+	for (l = c->legs; l; l = l->next)
+		if (l->number >= number)
+			number = l->number + 1;
+	if (number >= 16 || rtcp_is(udp->payload) || rtp_parse(udp->payload, &rtp) < 0)
+		return NULL;
+	for (l = c->legs; l; l = l->next)
+		if (l->port)
+			return NULL; /* SDPs are there, and this port is in none: a stranger's */
+	l = call_leg(c, number);
+	if (l) {
+		l->port = udp->to_port;
+		l->tag = number;
+		forward_update(l);
+	}
+	return l;
+}
+
+static void demux(struct call *c, struct span packet)
+{
+	struct udp udp;
+	struct leg *l;
+
+	if (udp_parse(packet, &udp) < 0) {
+		c->unclaimed++;
+		counter_add(COUNT_PACKETS_BAD, 1);
+		return;
+	}
+	l = leg_of_port(c, udp.to_port);
+	if (!l)
+		l = leg_by_chance(c, &udp);
+	if (!l) {
+		c->unclaimed++;
+		return;
+	}
+	stream_datagram(l->stream, &udp, packet.n, c->file_now - c->epoch);
+}
+
+static void on_pcm(struct call *c, const struct source *source, struct span samples)
+{
+	struct leg *l = call_leg(c, source->stream);
+
+	if (l && source->rate_hz && source->channels)
+		stream_pcm(l->stream, samples, source->rate_hz, source->channels,
+			c->file_now - c->epoch);
+}
+
+void call_packet(struct source *source, const struct packet *p)
+{
+	struct span data = span_of(p->data, p->bytes);
+	struct leg *l;
+	struct call *c;
+
+	if (source->kind == SOURCE_PROC) {
+		l = OBJ(source->consumer, struct leg, LEG_MAGIC);
+		c = l->call;
+		if (!c->epoch)
+			c->epoch = p->time;
+		stream_packet(l->stream, data, p->time - c->epoch);
+	} else {
+		c = OBJ(source->consumer, struct call, CALL_MAGIC);
+		if (!c->epoch)
+			c->epoch = c->file_now = p->time;
+		if (p->time > c->file_now)
+			c->file_now = p->time;
+		if (p->kind == PACKET_PCM)
+			on_pcm(c, source, data);
+		else
+			demux(c, data);
+	}
+	if (c->unix_peer && p->kind == PACKET_IP)
+		forward_packet(c, data);
+}
+
+/* ---- sources ---- */
+
+void call_expect_source(struct call *c, struct source *source)
+{
+	struct leg *l;
+
+	c->sources++;
+	source->consumer = c;
+	if (source->kind != SOURCE_PROC)
+		return;
+	l = call_leg(c, source->stream);
+	must(l); /* the control thread keeps to the same limit */
+	source->consumer = l;
+	forward_update(l);
+}
+
+static const char *const source_ends[] = {
+	[SOURCE_END_EOF] = "end of stream", [SOURCE_END_GROUP] = "closed with its call",
+	[SOURCE_END_STOPPED] = "stopped", [SOURCE_END_FAILED] = "failed",
+	[SOURCE_END_BAD] = "not the file it should be",
+};
+
+static void leg_ended(struct leg *l, const struct source *s)
+{
+	l->end = source_ends[s->end];
+	l->error = s->error;
+	stream_drain(l->stream);
+}
+
+struct call *call_source_ended(struct source **sp)
+{
+	struct source *s = *sp;
+	struct call *c;
+
+	if (s->kind == SOURCE_PROC) {
+		struct leg *l = OBJ(s->consumer, struct leg, LEG_MAGIC);
+
+		c = l->call;
+		stream_count(l->stream)->refused += s->refused;
+		stream_count(l->stream)->packets += s->refused;
+		leg_ended(l, s);
+	} else {
+		c = OBJ(s->consumer, struct call, CALL_MAGIC);
+		c->unclaimed += s->bad_records;
+		for (struct leg *l = c->legs; l; l = l->next)
+			leg_ended(l, s);
+	}
+	must(c->sources > 0);
+	c->sources--;
+	source_free(sp);
+	return c;
+}
+
+/* ---- call data ---- */
+
+void call_data(struct call *c, struct span json, unsigned elements, usec_t now)
+{
+	free(c->data);
+	c->data = xstrndup((const char *)json.p, json.n);
+	c->data_bytes = json.n;
+	c->data_elements = elements;
+	if (!c->joined) {
+		c->joined = now;
+		counter_add(COUNT_CALLS_JOINED, 1);
+	}
+	forward_headers(c, now);
+}
+
+void call_data_done(struct call *c)
+{
+	c->data_done = true;
+}
+
+/* ---- time and end ---- */
+
+void call_end(struct call *c, const char *reason, usec_t now)
+{
+	if (c->ending)
+		return;
+	c->ending = reason;
+	c->account->ended = clock_wall();
+	call_tick(c, now);
+}
+
+void call_cut(struct call *c)
+{
+	forward_cut(c);
+	c->data_done = true;
+}
+
+static void drain(struct call *c)
+{
+	c->drained = true;
+	for (struct leg *l = c->legs; l; l = l->next)
+		stream_drain(l->stream);
+	forward_end(c);
+}
+
+void call_tick(struct call *c, usec_t now)
+{
+	usec_t at = call_time(c, now);
+
+	if (!c->drained)
+		for (struct leg *l = c->legs; l; l = l->next)
+			stream_tick(l->stream, at);
+	if (c->headers_waiting)
+		forward_headers(c, now);
+	if (c->ending && !c->drained && c->sources == 0)
+		drain(c);
+	forward_tick(c, now);
+}
+
+bool call_is_over(const struct call *c)
+{
+	return c->drained && c->data_done && forward_done(c);
+}
+
+struct account *call_take_account(struct call *c)
+{
+	struct account *a;
+
+	report_fill(c);
+	a = c->account;
+	c->account = NULL;
+	return a;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The inside of a call, for call.c (life), changes.c (what the spool says), forward.c (sinks) and
+ * report.c (account) only. */
+#ifndef CALL_CALL_PRIVATE_H
+#define CALL_CALL_PRIVATE_H
+
+#include "base/check.h"
+#include "call/call.h"
+#include "call/mix.h"
+
+#define CALL_MAGIC 0xca11ca11u
+#define LEG_MAGIC  0x1e61e601u
+
+#define CALL_MAX_LEGS   256 /* streams of one call; more are not taken */
+#define CALL_MAX_PARTIES 64
+#define CALL_MAX_MEDIA  64
+
+struct party { /* a tag: one participant */
+	struct party *next;
+	unsigned number;
+	char *tag, *label, *metadata;
+	const char *role;
+};
+
+struct media {
+	struct media *next;
+	unsigned number;
+	struct payloads *payloads;
+};
+
+struct leg { /* a stream and where its audio goes */
+	MAGIC_MEMBER;
+	struct leg *next;
+	struct call *call;
+	unsigned number, tag, media, component;
+	bool forwarding;         /* switched on for this stream alone */
+	char *interface;
+	unsigned port;           /* pcap: local port; 0: unknown */
+	struct stream *stream;
+	struct outlet *outlet;   /* NULL while nothing is forwarded */
+	struct sink *sink;       /* NULL before the first audio */
+	const char *end;         /* why its last source ended */
+	int error;
+};
+
+struct closing { /* a sink that only drains */
+	struct closing *next;
+	struct sink *sink;
+	char *label;
+};
+
+struct call {
+	MAGIC_MEMBER;
+	const struct call_opts *opts;
+	struct dest *dest;
+	struct budget *budget;
+	uint64_t number;
+	char *parent, *call_id;
+	size_t call_id_bytes;
+	enum spool_layout layout;
+	usec_t seen;             /* clock_mono */
+	usec_t epoch;            /* time of the first packet, by its source's clock; 0: none yet */
+	usec_t file_now;         /* pcap, pcm: newest time in the file */
+	char *metadata;
+	bool forwarding, recording;
+	struct party *parties;
+	struct media *medias;
+	struct leg *legs;
+	unsigned n_parties, n_medias, n_legs;
+	unsigned sources;        /* that have not ended */
+	struct mix *mix;
+	struct closing *closing;
+	struct unix_peer *unix_peer;
+	uint64_t unclaimed;
+	char *data;              /* call data, JSON */
+	size_t data_bytes;
+	unsigned data_elements;
+	usec_t joined;           /* clock_mono; 0: not yet */
+	bool data_done, headers_waiting, drained;
+	const char *ending;      /* why; NULL: the call runs */
+	struct account *account; /* collects events while the call runs */
+};
+
+/* call.c */
+struct leg *call_leg(struct call *, unsigned number);          /* made when new; NULL: too many */
+struct party *call_party(struct call *, unsigned number, bool make);
+void call_event(struct call *, int stream, const char *kind, const char *text, unsigned ms);
+usec_t call_time(const struct call *, usec_t now); /* clock_mono to call time */
+
+/* changes.c */
+struct media *call_media(struct call *, unsigned number); /* made when new; NULL: too many */
+
+/* forward.c */
+void forward_update(struct leg *);  /* begins or ends forwarding as the switches say */
+void forward_end(struct call *);    /* all audio is in: mix the rest, finish all sinks */
+void forward_cut(struct call *);
+void forward_tick(struct call *, usec_t now);
+bool forward_done(const struct call *);
+void forward_headers(struct call *, usec_t now); /* gives headers to sinks that may have them */
+void forward_ssrc_changed(struct leg *);
+void forward_packet(struct call *, struct span packet); /* whole, to forward-to */
+void forward_metadata(struct call *);
+void forward_free(struct call *);
+
+/* report.c */
+void report_sink(struct call *, const char *label, const struct sink *);
+void report_fill(struct call *);
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the spool says about a call, taken to heart. Facts repeat at every offer/answer. */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "call/call_private.h"
+
+/* True when it is something new. */
+static bool set_text(char **field, struct span text)
+{
+	if (*field && span_is(text, *field))
+		return false;
+	free(*field);
+	*field = xstrndup((const char *)text.p, text.n);
+	return true;
+}
+
+struct media *call_media(struct call *c, unsigned number)
+{
+	struct media *m;
+
+	for (m = c->medias; m; m = m->next)
+		if (m->number == number)
+			return m;
+	if (c->n_medias == CALL_MAX_MEDIA)
+		return NULL;
+	m = xnew(struct media);
+	m->number = number;
+	m->payloads = payloads_new();
+	m->next = c->medias;
+	c->medias = m;
+	c->n_medias++;
+	return m;
+}
+
+static void on_call_id(struct call *c, struct span text)
+{
+	set_text(&c->call_id, text);
+	c->call_id_bytes = text.n;
+}
+
+static void on_metadata(struct call *c, struct span text)
+{
+	if (set_text(&c->metadata, text))
+		forward_metadata(c);
+}
+
+static void on_party(struct call *c, const struct change *ch)
+{
+	struct party *p = call_party(c, ch->n, true);
+
+	if (!p)
+		return;
+	switch (ch->kind) {
+	case CHANGE_TAG:
+		if (ch->text.n || !p->tag) /* empty while the other side is not known yet */
+			set_text(&p->tag, ch->text);
+		break;
+	case CHANGE_TAG_LABEL:
+		set_text(&p->label, ch->text);
+		break;
+	case CHANGE_TAG_METADATA:
+		set_text(&p->metadata, ch->text);
+		break;
+	default:
+		p->role = span_is(ch->text, "caller") ? "caller" : "callee";
+	}
+}
+
+static void on_payload(struct call *c, const struct change *ch)
+{
+	struct media *m = ch->pt < PAYLOADS_TYPES ? call_media(c, ch->n) : NULL;
+
+	if (!m)
+		return;
+	if (ch->kind == CHANGE_MEDIA_CODEC)
+		payloads_set_rtpmap(m->payloads, ch->pt, ch->text);
+	else
+		payloads_set_fmtp(m->payloads, ch->pt, ch->text);
+}
+
+/* A new SDP may move ports. */
+static void on_sdp(struct call *c, const struct change *ch)
+{
+	for (struct leg *l = c->legs; l; l = l->next)
+		if (c->layout == SPOOL_PROC)
+			stream_expect_port(l->stream);
+	call_event(c, -1, "sdp", NULL, 0);
+	(void)ch;
+}
+
+static void on_stream(struct call *c, const struct change *ch)
+{
+	struct leg *l = call_leg(c, ch->n);
+	struct media *m = call_media(c, ch->media);
+
+	if (!l)
+		return;
+	l->tag = ch->tag;
+	l->media = ch->media;
+	l->component = ch->component;
+	stream_set_payloads(l->stream, m ? m->payloads : NULL);
+	forward_update(l);
+}
+
+/* A stream that was found by its packets before its SDP was read gets its true number. */
+static void on_port(struct call *c, const struct change *ch)
+{
+	struct leg *l = call_leg(c, ch->n);
+
+	if (!l)
+		return;
+	for (struct leg *other = c->legs; other; other = other->next)
+		if (other != l && other->port == ch->value)
+			other->port = 0;
+	l->port = (unsigned)ch->value;
+}
+
+static void on_forwarding(struct call *c, bool on)
+{
+	if (c->forwarding == on)
+		return;
+	c->forwarding = on;
+	call_event(c, -1, "forwarding", on ? "on" : "off", 0);
+	for (struct leg *l = c->legs; l; l = l->next)
+		forward_update(l);
+}
+
+static void on_stream_forwarding(struct call *c, const struct change *ch)
+{
+	struct leg *l = call_leg(c, ch->n);
+
+	if (!l || l->forwarding == (ch->value != 0))
+		return;
+	l->forwarding = ch->value != 0;
+	call_event(c, (int)ch->n, "forwarding", l->forwarding ? "on" : "off", 0);
+	forward_update(l);
+}
+
+static void on_recording(struct call *c, bool on)
+{
+	if (c->recording == on)
+		return;
+	c->recording = on;
+	call_event(c, -1, "recording", on ? "on" : "off", 0);
+}
+
+static void on_interface(struct call *c, const struct change *ch)
+{
+	struct leg *l = call_leg(c, ch->n);
+
+	if (l)
+		set_text(&l->interface, ch->text);
+}
+
+void call_change(struct call *c, const struct change *ch)
+{
+	switch (ch->kind) {
+	case CHANGE_CALL_ID:
+		on_call_id(c, ch->text);
+		break;
+	case CHANGE_METADATA:
+		on_metadata(c, ch->text);
+		break;
+	case CHANGE_TAG:
+	case CHANGE_TAG_LABEL:
+	case CHANGE_TAG_METADATA:
+	case CHANGE_TAG_ROLE:
+		on_party(c, ch);
+		break;
+	case CHANGE_MEDIA_CODEC:
+	case CHANGE_MEDIA_FMTP:
+		on_payload(c, ch);
+		break;
+	case CHANGE_MEDIA_SDP:
+		on_sdp(c, ch);
+		break;
+	case CHANGE_STREAM:
+		on_stream(c, ch);
+		break;
+	case CHANGE_STREAM_PORT:
+		on_port(c, ch);
+		break;
+	case CHANGE_STREAM_OPEN:
+		on_interface(c, ch);
+		break;
+	case CHANGE_FORWARDING:
+		on_forwarding(c, ch->value != 0);
+		break;
+	case CHANGE_STREAM_FORWARDING:
+		on_stream_forwarding(c, ch);
+		break;
+	case CHANGE_RECORDING:
+		on_recording(c, ch->value != 0);
+		break;
+	default: /* of recordings: nothing here asks for them */
+		break;
+	}
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "call/mix.h"
+
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+
+#define HOLD_MS     500  /* behind the quickest participant nobody is waited for */
+#define TAKE_FRAMES 960  /* at once */
+#define MAX_SAMPLES (TAKE_FRAMES * 16)
+
+struct mix {
+	struct mixer *mixer;
+	struct sink *sink;
+	uint32_t rate_hz;
+	bool begun;
+	int64_t origin; /* call position of the mixer's 0: the first audio */
+	uint64_t late;
+	int16_t out[MAX_SAMPLES];
+};
+
+struct mix *mix_new(const struct mixer_opts *opts, struct sink **sink)
+{
+	struct mix *m = xnew(struct mix);
+
+	m->mixer = mixer_new(opts);
+	m->rate_hz = opts->rate_hz;
+	m->sink = *sink;
+	*sink = NULL;
+	must(mixer_channels(m->mixer) * TAKE_FRAMES <= MAX_SAMPLES);
+	return m;
+}
+
+void mix_free(struct mix **mp)
+{
+	if (!*mp)
+		return;
+	mixer_free(&(*mp)->mixer);
+	sink_free(&(*mp)->sink);
+	free(*mp);
+	*mp = NULL;
+}
+
+void mix_put(struct mix *m, unsigned channel, const struct pcm *pcm)
+{
+	if (!m->begun) {
+		m->begun = true;
+		m->origin = pcm->position;
+	}
+	m->late += mixer_put(m->mixer, channel, pcm->position - m->origin, pcm->samples,
+		pcm->frames);
+}
+
+static void pass_on(struct mix *m, int64_t upto)
+{
+	struct pcm pcm = { .samples = m->out, .channels = mixer_channels(m->mixer),
+		.rate_hz = m->rate_hz };
+
+	for (;;) {
+		pcm.position = mixer_position(m->mixer) + m->origin;
+		pcm.frames = mixer_take(m->mixer, upto, m->out, TAKE_FRAMES);
+		if (!pcm.frames)
+			return;
+		m->sink->ops->put(m->sink, &pcm);
+	}
+}
+
+void mix_run(struct mix *m, int64_t heard)
+{
+	int64_t newest = mixer_newest(m->mixer);
+	int64_t hold = newest - (int64_t)m->rate_hz * HOLD_MS / 1000;
+
+	if (!m->begun)
+		return;
+	heard -= m->origin;
+	if (heard < hold)
+		heard = hold;
+	pass_on(m, heard);
+}
+
+void mix_drain(struct mix *m)
+{
+	if (m->begun)
+		pass_on(m, mixer_newest(m->mixer));
+}
+
+struct sink *mix_sink(const struct mix *m)
+{
+	return m->sink;
+}
+
+struct sink *mix_take_sink(struct mix *m)
+{
+	struct sink *s = m->sink;
+
+	m->sink = NULL;
+	return s;
+}
+
+uint64_t mix_late(const struct mix *m)
+{
+	return m->late;
+}

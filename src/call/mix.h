@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* All participants of a call in one signal, to one sink. */
+#ifndef CALL_MIX_H
+#define CALL_MIX_H
+
+#include "media/mixer.h"
+#include "sink/sink.h"
+
+struct mix;
+
+/* Takes the sink. */
+struct mix *mix_new(const struct mixer_opts *, struct sink **);
+void mix_free(struct mix **);
+void mix_put(struct mix *, unsigned channel, const struct pcm *);
+/* Everybody has been heard up to here: mixes and passes on. A participant that hangs behind is
+ * waited for at most HOLD. */
+void mix_run(struct mix *, int64_t heard);
+void mix_drain(struct mix *); /* up to the newest audio there is */
+struct sink *mix_sink(const struct mix *);
+struct sink *mix_take_sink(struct mix *); /* the caller's from now on */
+uint64_t mix_late(const struct mix *); /* [frames] that came after their time was mixed */
+
+#endif

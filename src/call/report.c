@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* From a call to its account. */
+#include <stdlib.h>
+
+#include "base/counters.h"
+#include "base/mem.h"
+#include "call/call_private.h"
+#include "sink/unix_peer.h"
+
+static char *copy_or_null(const char *text)
+{
+	return text ? xstrdup(text) : NULL;
+}
+
+void report_sink(struct call *c, const char *label, const struct sink *sink)
+{
+	struct account_sink *s = account_add_sink(c->account);
+
+	s->label = xstrdup(label);
+	sink->ops->stats(sink, &s->stats);
+	s->first_byte_after = s->stats.first_byte ? s->stats.first_byte - c->seen : -1;
+	counter_add(COUNT_MS_FORWARDED, s->stats.sent * 1000 / s->stats.rate_hz);
+	counter_add(COUNT_MS_DROPPED_SINK, s->stats.dropped * 1000 / s->stats.rate_hz);
+}
+
+static void report_party(struct account *a, const struct party *p)
+{
+	struct account_tag *t = account_add_tag(a);
+
+	t->number = p->number;
+	t->tag = copy_or_null(p->tag);
+	t->label = copy_or_null(p->label);
+	t->metadata = copy_or_null(p->metadata);
+	t->role = p->role;
+}
+
+static void report_leg(struct call *c, struct leg *l)
+{
+	struct account_stream *s = account_add_stream(c->account);
+	const struct stream_ssrc *list;
+	char from[64], to[64];
+
+	s->number = l->number;
+	s->tag = l->tag;
+	s->media = l->media;
+	s->component = l->component;
+	s->interface = copy_or_null(l->interface);
+	stream_sum(l->stream, &s->count, &s->waiting);
+	if (stream_addresses(l->stream, from, to)) {
+		s->from = xstrdup(from);
+		s->to = xstrdup(to);
+	}
+	s->end = l->end ? l->end : "";
+	s->error = l->error;
+	s->ssrcs = stream_ssrcs(l->stream, &list);
+	for (unsigned i = 0; i < s->ssrcs; i++) {
+		s->ssrc[i] = list[i];
+		s->ssrc[i].first += c->epoch;
+	}
+	counter_add(COUNT_MS_DECODED, (uint64_t)(s->count.audio / MSEC));
+	counter_add(COUNT_PACKETS_LATE, s->count.late);
+	counter_add(COUNT_PACKETS_DUPLICATE, s->count.duplicate);
+}
+
+void report_fill(struct call *c)
+{
+	struct account *a = c->account;
+
+	a->number = c->number;
+	a->parent = xstrdup(c->parent);
+	a->call_id = xstrndup(c->call_id, c->call_id_bytes);
+	a->call_id_bytes = c->call_id_bytes;
+	a->end = c->ending;
+	a->first_packet = c->epoch;
+	a->joined_after = c->joined ? c->joined - c->seen : -1;
+	a->data_elements = c->data_elements;
+	a->data = copy_or_null(c->data);
+	a->metadata = copy_or_null(c->metadata);
+	a->unclaimed = c->unclaimed;
+	if (c->unix_peer) {
+		uint64_t waiting;
+
+		unix_peer_counts(c->unix_peer, &a->unix_messages, &a->unix_dropped, &waiting);
+		a->unix_dropped += waiting; /* the connection ends with the call */
+	}
+	for (struct party *p = c->parties; p; p = p->next)
+		report_party(a, p);
+	for (struct leg *l = c->legs; l; l = l->next)
+		report_leg(c, l);
+	if (c->opts->expects_data && !c->joined)
+		counter_add(COUNT_CALLS_UNJOINED, 1);
+	counter_add(COUNT_CALLS_ENDED, 1);
+}

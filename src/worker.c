@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "worker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <uthash.h>
+#include <uv.h>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/mailbox.h"
+#include "base/mem.h"
+#include "base/thread.h"
+
+#define TICK_MS 20
+
+#define WORKER_MAGIC 0x304ce401u
+
+enum letter_kind {
+	LETTER_NEW, LETTER_CHANGE, LETTER_SOURCE, LETTER_DATA, LETTER_DATA_DONE, LETTER_END,
+	LETTER_CUT,
+};
+
+struct letter {
+	struct mail mail;
+	enum letter_kind kind;
+	uint64_t call;
+	enum spool_layout layout;
+	struct change change;   /* its text points behind the letter */
+	struct source *source;
+	const char *reason;
+	unsigned elements;
+	size_t bytes;
+	char text[];            /* bytes and a NUL */
+};
+
+struct running {
+	uint64_t number;
+	struct call *call;
+	UT_hash_handle hh;
+};
+
+struct worker {
+	MAGIC_MEMBER;
+	struct worker_opts opts;
+	struct mailbox box;
+	struct histogram ticks;
+	atomic_bool stop;
+	pthread_t thread;
+	uv_loop_t loop;
+	uv_timer_t timer;
+	struct dest *dest;
+	struct running *calls;
+};
+
+/* ---- letters ---- */
+
+static struct call *find_call(struct worker *w, uint64_t number)
+{
+	struct running *r;
+
+	HASH_FIND(hh, w->calls, &number, sizeof(number), r);
+	return r ? r->call : NULL;
+}
+
+static void begin_call(struct worker *w, const struct letter *l, usec_t now)
+{
+	struct call_env env = { .opts = w->opts.call, .dest = w->dest,
+		.budget = w->opts.budget };
+	struct running *r = xnew(struct running);
+
+	r->number = l->call;
+	r->call = call_new(&env, l->call, l->text, l->layout, now);
+	HASH_ADD(hh, w->calls, number, sizeof(r->number), r);
+}
+
+static void cut_all(struct worker *w, usec_t now)
+{
+	struct running *r, *tmp;
+
+	HASH_ITER(hh, w->calls, r, tmp) {
+		call_end(r->call, "shutdown", now);
+		call_cut(r->call);
+	}
+}
+
+static void read_letter(struct worker *w, struct letter *l, usec_t now)
+{
+	struct call *c = find_call(w, l->call);
+
+	if (l->kind == LETTER_NEW)
+		begin_call(w, l, now);
+	else if (l->kind == LETTER_CUT)
+		cut_all(w, now);
+	if (!c)
+		return;
+	switch (l->kind) {
+	case LETTER_CHANGE:
+		call_change(c, &l->change);
+		break;
+	case LETTER_SOURCE:
+		call_expect_source(c, l->source);
+		break;
+	case LETTER_DATA:
+		call_data(c, span_of(l->text, l->bytes), l->elements, now);
+		break;
+	case LETTER_DATA_DONE:
+		call_data_done(c);
+		break;
+	case LETTER_END:
+		call_end(c, l->reason, now);
+		break;
+	default:
+		break;
+	}
+}
+
+static void read_letters(struct worker *w, usec_t now)
+{
+	struct mail *m = mailbox_take(&w->box);
+
+	while (m) {
+		struct letter *l = (struct letter *)(void *)m;
+
+		m = m->next;
+		read_letter(w, l, now);
+		free(l);
+	}
+}
+
+/* ---- packets and time ---- */
+
+static void read_packets(struct packetq *q)
+{
+	const struct packet *p;
+
+	while ((p = packetq_get(q))) {
+		struct source *source = p->to;
+
+		if (p->kind == PACKET_END)
+			call_source_ended(&source);
+		else
+			call_packet(source, p);
+	}
+}
+
+static void tick_calls(struct worker *w, usec_t now)
+{
+	struct running *r, *tmp;
+
+	HASH_ITER(hh, w->calls, r, tmp) {
+		struct account *account;
+
+		call_tick(r->call, now);
+		if (!call_is_over(r->call))
+			continue;
+		account = call_take_account(r->call);
+		call_free(&r->call);
+		HASH_DEL(w->calls, r);
+		w->opts.over(w->opts.arg, r->number, &account);
+		free(r);
+	}
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct worker *w = OBJ(timer->data, struct worker, WORKER_MAGIC);
+	usec_t now = clock_mono();
+
+	read_letters(w, now);
+	for (unsigned i = 0; i < w->opts.queues; i++)
+		read_packets(w->opts.queue[i]);
+	if (w->dest)
+		dest_tick(w->dest, now);
+	tick_calls(w, now);
+	histogram_add(&w->ticks, clock_mono() - now);
+	if (atomic_load(&w->stop))
+		uv_stop(&w->loop);
+}
+
+static void *run(void *arg)
+{
+	struct worker *w = OBJ(arg, struct worker, WORKER_MAGIC);
+
+	uv_run(&w->loop, UV_RUN_DEFAULT);
+	return NULL;
+}
+
+/* ---- life ---- */
+
+struct worker *worker_start(const struct worker_opts *opts)
+{
+	struct worker *w = xnew(struct worker);
+	char name[16];
+
+	w->magic = WORKER_MAGIC;
+	w->opts = *opts;
+	if (uv_loop_init(&w->loop) < 0)
+		die("cannot start a worker: raise the limit of open files (ulimit -n)");
+	uv_timer_init(&w->loop, &w->timer);
+	w->timer.data = w;
+	uv_timer_start(&w->timer, on_tick, TICK_MS, TICK_MS);
+	if (opts->dest)
+		w->dest = dest_new(&w->loop, opts->dest, opts->notice);
+	snprintf(name, sizeof(name), "worker-%u", opts->index);
+	if (thread_start(&w->thread, name, run, w) < 0)
+		die("cannot start a worker: raise the limit of threads (ulimit -u)");
+	return w;
+}
+
+static void end_calls(struct worker *w)
+{
+	usec_t now = clock_mono();
+
+	read_letters(w, now);
+	for (unsigned i = 0; i < w->opts.queues; i++)
+		read_packets(w->opts.queue[i]);
+	cut_all(w, now);
+	tick_calls(w, now);
+	tick_calls(w, now);
+}
+
+void worker_stop(struct worker **wp)
+{
+	struct worker *w = *wp;
+
+	*wp = NULL;
+	if (!w)
+		return;
+	atomic_store(&w->stop, true);
+	pthread_join(w->thread, NULL);
+	end_calls(w);
+	must(!w->calls);
+	dest_free(&w->dest);
+	uv_close((uv_handle_t *)&w->timer, NULL);
+	while (uv_run(&w->loop, UV_RUN_DEFAULT) != 0)
+		;
+	must(uv_loop_close(&w->loop) == 0);
+	w->magic = 0;
+	free(w);
+}
+
+/* ---- from the control thread ---- */
+
+static struct letter *letter_new(enum letter_kind kind, uint64_t call, struct span text)
+{
+	struct letter *l = xalloc(sizeof(*l) + text.n + 1);
+
+	l->kind = kind;
+	l->call = call;
+	l->bytes = text.n;
+	if (text.n)
+		memcpy(l->text, text.p, text.n);
+	return l;
+}
+
+/* The tick comes to look: no wake-up is needed. */
+static void send_letter(struct worker *w, struct letter *l)
+{
+	mailbox_put(&w->box, &l->mail);
+}
+
+void worker_new_call(struct worker *w, uint64_t call, const char *parent, enum spool_layout layout)
+{
+	struct letter *l = letter_new(LETTER_NEW, call, span_text(parent));
+
+	l->layout = layout;
+	send_letter(w, l);
+}
+
+void worker_change(struct worker *w, uint64_t call, const struct change *change)
+{
+	struct letter *l = letter_new(LETTER_CHANGE, call, change->text);
+
+	l->change = *change;
+	l->change.text = span_of(l->text, l->bytes);
+	send_letter(w, l);
+}
+
+void worker_expect_source(struct worker *w, uint64_t call, struct source *source)
+{
+	struct letter *l = letter_new(LETTER_SOURCE, call, span_of(NULL, 0));
+
+	l->source = source;
+	send_letter(w, l);
+}
+
+void worker_data(struct worker *w, uint64_t call, struct span json, unsigned elements)
+{
+	struct letter *l = letter_new(LETTER_DATA, call, json);
+
+	l->elements = elements;
+	send_letter(w, l);
+}
+
+void worker_data_done(struct worker *w, uint64_t call)
+{
+	send_letter(w, letter_new(LETTER_DATA_DONE, call, span_of(NULL, 0)));
+}
+
+void worker_end_call(struct worker *w, uint64_t call, const char *reason)
+{
+	struct letter *l = letter_new(LETTER_END, call, span_of(NULL, 0));
+
+	l->reason = reason;
+	send_letter(w, l);
+}
+
+void worker_cut(struct worker *w)
+{
+	send_letter(w, letter_new(LETTER_CUT, 0, span_of(NULL, 0)));
+}
+
+struct histogram *worker_ticks(struct worker *w)
+{
+	return &w->ticks;
+}

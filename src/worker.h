@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A thread with its calls: a libuv loop, a tick of 20 ms, a mailbox, the packet queues that lead to
+ * it. A call is pinned to a worker at birth and dies there: mixing and forwarding need no lock.
+ * Never waits. Bound of the mailbox: what the spool tells (a cap a call, max-calls calls). */
+#ifndef WORKER_H
+#define WORKER_H
+
+#include "base/histogram.h"
+#include "call/call.h"
+#include "tls/dest.h"
+
+struct worker_opts {
+	unsigned index;
+	const struct call_opts *call;
+	const struct dest_opts *dest;  /* NULL: nothing is forwarded as audio */
+	struct dest_notice *notice;
+	struct budget *budget;
+	unsigned queues;               /* threads that read sources */
+	struct packetq **queue;        /* from each of them to us; borrowed */
+	/* On the worker's thread: a call is over; the account is the taker's. */
+	void (*over)(void *arg, uint64_t call, struct account **);
+	void *arg;
+};
+
+struct worker;
+
+struct worker *worker_start(const struct worker_opts *);
+void worker_stop(struct worker **); /* no source sends any more; calls that are left are cut */
+
+/* From the control thread; everything is copied. */
+void worker_new_call(struct worker *, uint64_t call, const char *parent, enum spool_layout);
+void worker_change(struct worker *, uint64_t call, const struct change *);
+/* Before the source is given to whoever opens it: its packets find their call. */
+void worker_expect_source(struct worker *, uint64_t call, struct source *);
+void worker_data(struct worker *, uint64_t call, struct span json, unsigned elements);
+void worker_data_done(struct worker *, uint64_t call);
+void worker_end_call(struct worker *, uint64_t call, const char *reason); /* reason: static */
+void worker_cut(struct worker *); /* the deadline of a shutdown: all calls end as they are */
+
+struct histogram *worker_ticks(struct worker *); /* [us] one tick takes */
+
+#endif
