@@ -155,7 +155,7 @@ struct leg *call_leg(struct call *c, unsigned number)
 	for (l = c->legs; l; l = l->next)
 		if (l->number == number)
 			return l;
-	if (c->n_legs == CALL_MAX_LEGS)
+	if (number >= CALL_MAX_STREAMS)
 		return NULL;
 	l = xnew(struct leg);
 	l->magic = LEG_MAGIC;
@@ -292,7 +292,7 @@ void call_expect_source(struct call *c, struct source *source)
 	if (source->kind != SOURCE_PROC)
 		return;
 	l = call_leg(c, source->stream);
-	must(l); /* the control thread keeps to the same limit */
+	must(l); /* the control thread keeps to CALL_MAX_STREAMS */
 	source->consumer = l;
 	forward_update(l);
 }

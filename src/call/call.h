@@ -10,6 +10,8 @@
 #include "spool/change.h"
 #include "spool/source.h"
 
+#define CALL_MAX_STREAMS 256 /* stream numbers of one call are below; others are not taken */
+
 enum call_header { CALL_HEADER_METADATA, CALL_HEADER_JSON };
 
 struct call_opts {

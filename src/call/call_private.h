@@ -11,7 +11,6 @@
 #define CALL_MAGIC 0xca11ca11u
 #define LEG_MAGIC  0x1e61e601u
 
-#define CALL_MAX_LEGS   256 /* streams of one call; more are not taken */
 #define CALL_MAX_PARTIES 64
 #define CALL_MAX_MEDIA  64
 
