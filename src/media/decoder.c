@@ -201,8 +201,10 @@ static const struct format formats[] = {
 	[CODEC_GSM] = LAVC(33, "gsm", "libgsm"),
 	[CODEC_ILBC] = LAVC(50, "ilbc", "libilbc"),
 	[CODEC_SPEEX] = LAVC(DEPACKET_MAX_BYTES, "libspeex", "speex"),
-	[CODEC_AMR] = LAVC(DEPACKET_AMR_BYTES, "amrnb", "libopencore_amrnb"),
-	[CODEC_AMR_WB] = LAVC(DEPACKET_AMR_BYTES, "amrwb", "libopencore_amrwb"),
+	/* libavcodec's own AMR decoders make steady tones and vowels too quiet, by 2 to 8 dB; OpenCORE's
+	 * are exact, where libavcodec was built with them (Debian: libavcodec-extra). */
+	[CODEC_AMR] = LAVC(DEPACKET_AMR_BYTES, "libopencore_amrnb", "amrnb"),
+	[CODEC_AMR_WB] = LAVC(DEPACKET_AMR_BYTES, "libopencore_amrwb", "amrwb"),
 	[CODEC_EVENT] = { .feed = NULL }, /* the last one */
 };
 
