@@ -132,7 +132,7 @@ static char *apply_file_list(struct reading *r, const struct option *o, GError *
 	char **values = g_key_file_get_string_list(r->file, r->config->config_section, o->name,
 		NULL, e);
 
-	if (values)
+	if (!*e)
 		config_set_list(r->config, o, values);
 	g_strfreev(values);
 	return NULL;
@@ -141,9 +141,11 @@ static char *apply_file_list(struct reading *r, const struct option *o, GError *
 static char *apply_file_text(struct reading *r, const struct option *o, GError **e)
 {
 	char *value = g_key_file_get_string(r->file, r->config->config_section, o->name, e);
-	char *reason = value ? config_set_text(r->config, o, value) : NULL;
+	char *reason = NULL;
 
-	if (value && *value && !reason)
+	if (!*e) /* GLib gives a value together with an error for a bad escape */
+		reason = config_set_text(r->config, o, value);
+	if (!*e && *value && !reason)
 		reason = given(r, o);
 	g_free(value);
 	return reason;
