@@ -43,7 +43,7 @@ static struct {
 	struct mailbox box;
 	sem_t filled;
 	pthread_t thread;
-} log_ = { .opts.to_stderr = true, .level = { 6, 6, 6 } };
+} log_ = { .opts.to_stderr = true, .level = { LOG_INFO, LOG_INFO, LOG_INFO } };
 
 static const char *const level_names[] = {
 	"EMERG", "ALERT", "CRIT", "ERR", "WARNING", "NOTICE", "INFO", "DEBUG",
@@ -170,6 +170,8 @@ void log_stop(void)
 	free(log_.suffix);
 	log_.name = log_.prefix = log_.suffix = NULL;
 	log_.opts = (struct log_opts){ .to_stderr = true };
+	for (unsigned i = 0; i < LOG_CLASSES; i++)
+		log_set_level(i, LOG_INFO);
 }
 
 void log_set_level(enum log_class class, int level)

@@ -73,7 +73,7 @@ ptrdiff_t span_unescape(struct span s, uint8_t *out, size_t max)
 
 		if (n == max)
 			return -1;
-		out[n++] = lo >= 0 ? (uint8_t)(hi << 4 | lo) : s.p[0];
+		out[n++] = (uint8_t)(lo >= 0 ? hi << 4 | lo : s.p[0]);
 		s = span_skip(s, lo >= 0 ? 3 : 1);
 	}
 	return (ptrdiff_t)n;
