@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/budget.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static void test_takes_up_to_the_limit_and_not_beyond(void **state)
+{
+	struct budget b = { .limit = 100 };
+
+	(void)state;
+	assert_true(budget_take(&b, 60));
+	assert_false(budget_take(&b, 41));
+	assert_int_equal(budget_used(&b), 60);
+	assert_true(budget_take(&b, 40));
+	assert_false(budget_take(&b, 1));
+	budget_return(&b, 100);
+	assert_int_equal(budget_used(&b), 0);
+}
+
+static void test_nothing_fits_in_nothing(void **state)
+{
+	struct budget b = { .limit = 0 };
+
+	(void)state;
+	assert_true(budget_take(&b, 0));
+	assert_false(budget_take(&b, 1));
+	assert_int_equal(budget_used(&b), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_takes_up_to_the_limit_and_not_beyond),
+		cmocka_unit_test(test_nothing_fits_in_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
