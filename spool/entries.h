@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Private to the spool: its calls by name, and the row of those that have to be looked at. */
+#ifndef SPOOL_ENTRIES_H
+#define SPOOL_ENTRIES_H
+
+#include <sys/types.h>
+
+#include "base/clock.h"
+#include "spool/change.h"
+#include "spool/pcapmeta.h"
+
+enum entry_state {
+	ENTRY_NEW,  /* not told yet */
+	ENTRY_LIVE, /* told */
+	ENTRY_OVER, /* refused or ended, while its file is still there */
+};
+
+struct entry {
+	struct entry *chain, *next_marked;
+	uint32_t hash;
+	enum spool_layout layout;
+	enum entry_state state;
+	bool marked;
+
+	/* hints since the last visit */
+	bool look;    /* its metadata may have changed */
+	bool grew;    /* its pcap or PCM file was written */
+	bool closed;  /* the same file was closed */
+	bool remade;  /* its metafile was removed, and may be there again */
+	bool discard; /* its metafile was renamed to .DISCARD */
+	bool idle;    /* nobody has written to it for its time-out */
+
+	uint64_t position; /* [bytes] of the metafile understood */
+	off_t size;        /* of the metafile when last seen */
+	ino_t inode;
+	usec_t moved;      /* clock_wall: last write we know of */
+	bool named;        /* pcap: the name of its metadata came up, not only that of its pcap */
+	bool has_text;     /* pcap: its metadata was read */
+	bool file_told;    /* pcap: CHANGE_FILE_OPEN */
+	struct pcapmeta *meta;
+	const char *suffix; /* pcm */
+	char parent[];
+};
+
+struct entries {
+	struct entry **bucket;
+	uint32_t buckets; /* a power of two */
+	uint32_t count;
+	struct entry *first, **last; /* marked, oldest first */
+};
+
+void entries_init(struct entries *);
+void entries_fini(struct entries *);
+
+struct entry *entries_find(const struct entries *, enum spool_layout, struct span parent);
+struct entry *entries_make(struct entries *, enum spool_layout, struct span parent);
+void entries_drop(struct entries *, struct entry **); /* must not be marked */
+
+void entries_mark(struct entries *, struct entry *); /* once is enough */
+struct entry *entries_next(struct entries *);        /* unmarks the oldest; NULL when none */
+
+void entries_each(struct entries *, void (*fn)(void *arg, struct entry *), void *arg);
+
+#endif

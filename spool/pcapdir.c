@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* P = <escaped call-id>-<16 hex>: <spool>/tmp/rtpengine-meta-P.tmp while the call runs, renamed to
+ * <spool>/metadata/rtpengine-meta-P.txt when it is over, and <spool>/pcaps/P.pcap, which is never
+ * removed. A name too long for the metadata has only the pcap. */
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/counters.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "spool/layout.h"
+#include "spool/spool.h"
+
+#define PREFIX    "rtpengine-meta-"
+#define MAX_READS 4 /* buffers a visit */
+
+_Static_assert(LAYOUT_BUFFER >= PCAPMETA_MAX_READ, "a reading must fit");
+
+struct telling {
+	struct spool *spool;
+	struct entry *entry;
+};
+
+static bool has_random_tag(struct span name)
+{
+	if (name.n < 18 || name.p[name.n - 17] != '-')
+		return false;
+	for (size_t i = name.n - 16; i < name.n; i++)
+		if (!strchr("0123456789abcdef", name.p[i]))
+			return false;
+	return true;
+}
+
+static bool parent_of(enum spool_dir dir, const char *name, struct span *parent)
+{
+	bool known = dir == DIR_TMP ? layout_parent(name, PREFIX, ".tmp", parent) :
+		dir == DIR_METADATA ? layout_parent(name, PREFIX, ".txt", parent) :
+		layout_parent(name, "", ".pcap", parent);
+
+	return known && has_random_tag(*parent);
+}
+
+static void on_name(struct spool *s, enum spool_dir dir, const char *name, enum watch_what what)
+{
+	struct span parent;
+	struct entry *e;
+
+	if (!parent_of(dir, name, &parent))
+		return;
+	e = what == WATCH_GONE ? layout_find(s, SPOOL_PCAP, parent)
+			       : layout_find_or_make(s, SPOOL_PCAP, parent);
+	if (!e)
+		return;
+	e->moved = clock_wall();
+	if (dir != DIR_PCAPS) {
+		e->look = e->named = true;
+	} else if (what != WATCH_GONE) {
+		e->grew = true;
+		e->closed |= what == WATCH_CLOSED;
+	}
+	layout_mark(s, e);
+}
+
+static int stat_pcap(struct spool *s, const struct entry *e, struct stat *st)
+{
+	char name[LAYOUT_NAME];
+
+	snprintf(name, sizeof(name), "%s.pcap", e->parent);
+	return layout_stat(s, DIR_PCAPS, name, st);
+}
+
+/* Only once it is there: whoever is told opens it at once. */
+static void tell_file(struct spool *s, struct entry *e)
+{
+	char name[LAYOUT_NAME];
+	struct stat st;
+
+	if (e->file_told || stat_pcap(s, e, &st) < 0)
+		return;
+	snprintf(name, sizeof(name), "%s.pcap", e->parent);
+	e->file_told = true;
+	e->grew = st.st_size > 0;
+	layout_tell_file(s, e, DIR_PCAPS, name);
+}
+
+static usec_t last_write(struct spool *s, const struct entry *e, const struct stat *text)
+{
+	struct stat st;
+	usec_t last = text ? layout_mtime(text) : 0;
+
+	if (stat_pcap(s, e, &st) == 0 && layout_mtime(&st) > last)
+		last = layout_mtime(&st);
+	return last;
+}
+
+static bool too_old(struct spool *s, const struct entry *e, const struct stat *text, bool whole)
+{
+	const struct spool_opts *o = layout_opts(s);
+	usec_t age = clock_wall() - last_write(s, e, text);
+
+	return age > o->pcap_max_age && (whole || age > o->orphan_timeout);
+}
+
+static bool begin(struct spool *s, struct entry *e)
+{
+	if (!layout_begin(s, e))
+		return false;
+	if (!layout_tell_call_id(s, e)) {
+		counter_add(COUNT_SPOOL_BAD_FILES, 1);
+		layout_end(s, e, SPOOL_END_BAD);
+		return false;
+	}
+	e->meta = xnew(struct pcapmeta);
+	pcapmeta_init(e->meta);
+	return true;
+}
+
+static void on_change(void *arg, const struct change *change)
+{
+	struct telling *t = arg;
+
+	if (change->kind == CHANGE_MEDIA_SDP || change->kind == CHANGE_METADATA)
+		counter_add(COUNT_SPOOL_SECTIONS, 1);
+	layout_tell(t->spool, t->entry, change);
+}
+
+/* 0, -EBADMSG, or -EAGAIN when there is more. whole: nothing will be written after its end. */
+static int read_text(struct spool *s, struct entry *e, int fd, bool whole)
+{
+	struct telling telling = { .spool = s, .entry = e };
+	bool at_end = false;
+
+	for (unsigned i = 0; i < MAX_READS && !at_end; i++) {
+		struct span in = layout_read(s, fd, e->meta->position, &at_end);
+		int result = pcapmeta_feed(e->meta, in, whole && at_end, on_change, &telling);
+
+		if (result < 0)
+			return result;
+	}
+	return at_end ? 0 : -EAGAIN;
+}
+
+static int open_text(struct spool *s, const struct entry *e, struct stat *st, bool *whole)
+{
+	char name[LAYOUT_NAME];
+	int fd;
+
+	snprintf(name, sizeof(name), PREFIX "%s.tmp", e->parent);
+	*whole = false;
+	fd = layout_open(s, DIR_TMP, name, st);
+	if (fd != -ENOENT)
+		return fd;
+	/* a rename: what is not in tmp/ any more is in metadata/ already */
+	snprintf(name, sizeof(name), PREFIX "%s.txt", e->parent);
+	*whole = true;
+	return layout_open(s, DIR_METADATA, name, st);
+}
+
+static void tell_growth(struct spool *s, struct entry *e)
+{
+	tell_file(s, e);
+	if (e->grew && e->file_told)
+		layout_grew(s, e);
+	e->grew = false;
+}
+
+/* A call without metadata: over when its pcap is closed. */
+static enum visit visit_alone(struct spool *s, struct entry *e)
+{
+	struct stat st;
+
+	if (e->state == ENTRY_OVER || (e->state == ENTRY_LIVE && e->has_text)) {
+		if (e->state == ENTRY_LIVE)
+			layout_end(s, e, SPOOL_END_ORPHAN); /* its text was taken away */
+		return VISIT_DROP;
+	}
+	if (stat_pcap(s, e, &st) < 0) {
+		if (e->state == ENTRY_LIVE)
+			layout_end(s, e, SPOOL_END_ORPHAN);
+		return VISIT_DROP;
+	}
+	if (e->state == ENTRY_NEW && (too_old(s, e, NULL, true) || !begin(s, e)))
+		return VISIT_DROP;
+	tell_growth(s, e);
+	if (!e->closed && !e->idle)
+		return VISIT_DONE;
+	layout_end(s, e, e->closed ? SPOOL_END_UNLINK : SPOOL_END_ORPHAN);
+	return VISIT_DROP;
+}
+
+static enum visit after_reading(struct spool *s, struct entry *e, int result, bool whole)
+{
+	if (result == -EAGAIN) {
+		e->look = true;
+		return VISIT_AGAIN;
+	}
+	if (result < 0) {
+		counter_add(COUNT_SPOOL_BAD_FILES, 1);
+		log_warn_limited("call %s: its metadata cannot be understood",
+			log_mark(e->parent));
+		layout_end(s, e, SPOOL_END_BAD);
+	} else if (whole) {
+		layout_grew(s, e);
+		layout_end(s, e, SPOOL_END_UNLINK);
+	} else if (e->idle) {
+		layout_end(s, e, SPOOL_END_ORPHAN);
+	}
+	return whole ? VISIT_DROP : VISIT_DONE;
+}
+
+static enum visit visit_text(struct spool *s, struct entry *e, int fd, const struct stat *st,
+	bool whole)
+{
+	if (e->state == ENTRY_NEW && !e->named)
+		return VISIT_DROP; /* its metadata will tell, or has told */
+	if (e->state == ENTRY_NEW && too_old(s, e, st, whole))
+		e->state = ENTRY_OVER;
+	if (e->state == ENTRY_NEW || e->idle)
+		e->moved = last_write(s, e, st);
+	if (e->state == ENTRY_NEW)
+		begin(s, e);
+	if (e->state == ENTRY_OVER)
+		return whole ? VISIT_DROP : VISIT_DONE;
+	e->has_text = true;
+	e->idle = e->idle && !whole &&
+		clock_wall() - e->moved > layout_opts(s)->orphan_timeout;
+	tell_growth(s, e);
+	return after_reading(s, e, read_text(s, e, fd, whole || e->idle), whole);
+}
+
+static enum visit on_visit(struct spool *s, struct entry *e)
+{
+	enum visit visit;
+	struct stat st;
+	bool whole;
+	int fd;
+
+	if (!e->look && !e->idle && e->state != ENTRY_NEW && e->has_text) {
+		if (e->state == ENTRY_LIVE)
+			tell_growth(s, e);
+		return VISIT_DONE;
+	}
+	e->look = false;
+	fd = open_text(s, e, &st, &whole);
+	if (fd == -EAGAIN) {
+		e->look = true;
+		return VISIT_DONE;
+	}
+	if (fd < 0)
+		return visit_alone(s, e);
+	visit = visit_text(s, e, fd, &st, whole);
+	close(fd);
+	e->idle = false;
+	return visit;
+}
+
+static void on_tick(struct spool *s, struct entry *e, usec_t wall)
+{
+	if (e->state != ENTRY_LIVE || wall - e->moved <= layout_opts(s)->orphan_timeout)
+		return;
+	e->idle = true;
+	layout_mark(s, e);
+}
+
+const struct layout pcapdir = { .name = on_name, .visit = on_visit, .tick = on_tick };
