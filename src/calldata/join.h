@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Call data: what the SIP side pushed into Redis for a call, joined with the call. One connection
- * for the process, pipelined, on the control thread's loop; it never holds up anything: a call
- * whose data does not come goes without.
+ * for the process, pipelined, on the control thread's loop, and where a channel is configured one
+ * more for the subscriptions (RESP2 lets a subscriber ask nothing else); they never hold up
+ * anything: a call whose data does not come goes without.
  *
  * For each call: SUBSCRIBE first (where a channel is configured), then LRANGE; again with back-off
  * until data came or wait is over; elements published or appended later are taken too; LRANGE once
@@ -24,6 +25,7 @@ struct join_opts {
 	unsigned max_elements;    /* of a call; 256 */
 	size_t max_element_bytes; /* 256 KiB */
 	size_t max_call_bytes;    /* 1 MiB */
+	usec_t timeout;           /* Redis is given up and connected again; 0: 5 s */
 };
 
 struct join_events {
@@ -36,15 +38,15 @@ struct join_events {
 
 struct join;
 
-/* NULL: the URL cannot be understood: *reason is a sentence; malloc'd. A Redis that is down is no
+/* NULL: the URL or a pattern cannot be understood: *reason is a sentence; malloc'd. A Redis that is down is no
  * reason. */
 struct join *join_start(struct uv_loop_s *, const struct join_opts *, const struct join_events *,
 	void *arg, char **reason);
-void join_stop(struct join **);
+void join_stop(struct join **); /* no event follows; not from within one; the loop must run on */
 void join_call(struct join *, uint64_t call, struct span call_id, const char *parent);
 void join_end(struct join *, uint64_t call);
 /* The call's account is on disk (or none is asked for): the list may go if it is to be consumed.
- * Nothing is known of the call afterwards. */
+ * Nothing is known of the call afterwards. May be called from within finished, not from data. */
 void join_forget(struct join *, uint64_t call, bool account_written);
 
 #endif
