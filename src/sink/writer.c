@@ -115,7 +115,7 @@ bool writer_put(struct writer *w, void (*run_job)(void *arg), void *arg)
 	return taken;
 }
 
-void writer_stop(struct writer **wp, usec_t deadline)
+bool writer_stop(struct writer **wp, usec_t deadline)
 {
 	struct writer *w = *wp;
 	struct timespec ts = { .tv_sec = deadline / SEC, .tv_nsec = deadline % SEC * 1000 };
@@ -123,7 +123,7 @@ void writer_stop(struct writer **wp, usec_t deadline)
 
 	*wp = NULL;
 	if (!w)
-		return;
+		return true;
 	pthread_mutex_lock(&w->mutex);
 	w->stop = true;
 	pthread_cond_broadcast(&w->work);
@@ -134,11 +134,12 @@ void writer_stop(struct writer **wp, usec_t deadline)
 	counter_add(COUNT_WRITER_DROPPED, w->waiting + w->running);
 	pthread_mutex_unlock(&w->mutex);
 	if (!all)
-		return; /* the disk still has threads of ours: they keep what they use */
+		return false; /* they keep what they use */
 	pthread_mutex_destroy(&w->mutex);
 	pthread_cond_destroy(&w->work);
 	pthread_cond_destroy(&w->idle);
 	free(w);
+	return true;
 }
 
 static int write_all(int fd, struct span content)

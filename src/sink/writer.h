@@ -10,8 +10,9 @@
 struct writer;
 
 struct writer *writer_start(unsigned threads, unsigned max_jobs);
-/* Waits until all is written or the deadline is over; what is left then is lost and counted. */
-void writer_stop(struct writer **, usec_t deadline);
+/* Waits until all is written or the deadline (clock_mono) is over; what is left then is lost and
+ * counted. False: a disk still holds a thread, which may yet touch what its job was given. */
+bool writer_stop(struct writer **, usec_t deadline);
 /* run(arg) on one of the threads. False: full, nothing was taken. */
 bool writer_put(struct writer *, void (*run)(void *arg), void *arg);
 
