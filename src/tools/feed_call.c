@@ -34,20 +34,13 @@ struct feed_call {
 	bool remaking, remade, stuck, any_opened;
 };
 
-static struct feed_stream *stream_by_id(struct feed_call *c, unsigned id)
-{
-	for (unsigned i = 0; i < c->n; i++)
-		if (c->stream[i].id == id)
-			return &c->stream[i];
-	must(!"a stream that was made");
-	return NULL;
-}
-
 static void on_announced(void *arg, unsigned id)
 {
 	struct feed_call *c = OBJ(arg, struct feed_call, CALL_MAGIC);
 
-	stream_by_id(c, id)->announced = clock_mono();
+	for (unsigned i = 0; i < c->n; i++)
+		if (c->stream[i].id == id)
+			c->stream[i].announced = clock_mono();
 }
 
 static char *escape(const char *text)
