@@ -542,6 +542,12 @@ void calls_free(struct calls **tp)
 	free(t);
 }
 
+void calls_flush(struct calls *t)
+{
+	on_async(&t->async);
+	accounts_tick(t->accounts, t->parts.consumed);
+}
+
 unsigned calls_running(const struct calls *t)
 {
 	return HASH_CNT(by_number, t->numbers);

@@ -48,6 +48,8 @@ struct calls;
 struct calls *calls_new(const struct calls_opts *);
 void calls_connect(struct calls *, const struct calls_parts *);
 void calls_free(struct calls **); /* the loop must run once more */
+/* Takes in what the threads said before they stopped: the last accounts go to the writers. */
+void calls_flush(struct calls *);
 void calls_shut_down(struct calls *); /* ends every call; takes no new ones */
 unsigned calls_running(const struct calls *);
 
