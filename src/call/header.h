@@ -19,12 +19,12 @@ struct header_info {
 	uint32_t rate_hz;
 	unsigned channels;
 	struct span tag_metadata, metadata; /* may be empty */
-	struct span data;         /* {"merged":{...},"texts":[...]} or empty */
+	struct span data;         /* {"merged":{...},"texts":[...]} as record_json made it, or empty */
 	int64_t start;            /* clock_wall of the call's first packet [us] */
 };
 
 /* Both malloc'd, without NUL inside, at most HEADER_MAX bytes; metadata that does not fit is cut,
- * call data that does not fit is left out ("data_omitted": true). */
+ * call data that does not fit is left out ("data-omitted": true). */
 #define HEADER_MAX (2u * 1024 * 1024)
 char *header_metadata(const struct header_info *);
 char *header_json(const struct header_info *);
