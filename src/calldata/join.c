@@ -169,7 +169,6 @@ static void finish(struct join *j, struct call *c)
 	c->phase = JOIN_FINISHED;
 	schedule_drop(&j->schedule, &c->scheduled);
 	leave_channel(j, c);
-	counter_add(record_elements(c->record) ? COUNT_CALLS_JOINED : COUNT_CALLS_UNJOINED, 1);
 	j->events.finished(j->arg, c->number);
 }
 
