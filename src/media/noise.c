@@ -18,6 +18,8 @@ bool noise_update(struct noise *n, struct span payload)
 
 		n->reflection[i] = fmaxf(-STABLE, fminf(k, STABLE));
 	}
+	/* Energy left by one filter could explode in the next. */
+	memset(n->state, 0, sizeof(n->state));
 	n->level = FULL_SCALE * powf(10, -(float)(payload.p[0] & 0x7f) / 20);
 	if (!n->seed)
 		n->seed = 1;
