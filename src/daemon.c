@@ -28,7 +28,7 @@
 #define OPENERS_LOST     64
 #define OPENERS_WAITING  20000
 #define OPENER_HANG      (5 * SEC)
-#define INTAKE_NAP       (2 * MSEC)
+#define INTAKE_NAP       1500 /* [us] */
 #define INTAKE_AWAKE     (5 * MSEC)
 #define INTAKE_AWAKE_NAP 200 /* [us] */
 #define TAIL_SPEED       8

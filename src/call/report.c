@@ -19,8 +19,6 @@ void report_sink(struct call *c, const char *label, const struct sink *sink)
 	s->label = xstrdup(label);
 	sink->ops->stats(sink, &s->stats);
 	s->first_byte_after = s->stats.first_byte ? s->stats.first_byte - c->seen : -1;
-	counter_add(COUNT_MS_FORWARDED, s->stats.sent * 1000 / s->stats.rate_hz);
-	counter_add(COUNT_MS_DROPPED_SINK, s->stats.dropped * 1000 / s->stats.rate_hz);
 }
 
 static void report_party(struct account *a, const struct party *p)

@@ -254,6 +254,7 @@ void stream_drain(struct stream *s)
 	drop_candidate(s);
 	if (s->track)
 		track_drain(s->track, s->heard);
+	s->heard = 0; /* no silence goes on behind the end */
 }
 
 void stream_free(struct stream **sp)
