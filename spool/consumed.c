@@ -99,6 +99,7 @@ static void entry_free(struct entry *e)
 
 static void take_out(struct consumed *c, struct entry *e)
 {
+	must(!e->gone);
 	HASH_DEL(c->entries, e);
 	if (e->is_changed)
 		e->gone = true; /* consumed_take frees it */
@@ -131,8 +132,10 @@ static void set(struct entry *e, const struct entry *to)
 
 static void mark_changed(struct consumed *c, struct entry *e)
 {
+	must(!e->gone);
 	if (e->is_changed)
 		return;
+	must(!e->changed);
 	e->is_changed = true;
 	*c->last_changed = e;
 	c->last_changed = &e->changed;
@@ -143,6 +146,7 @@ bool consumed_find(struct consumed *c, const char *name, uint64_t inode,
 {
 	const struct entry *e = find(c, name);
 
+	must(c->magic == CONSUMED_MAGIC);
 	if (!e || e->inode != inode)
 		return false;
 	*position = e->position;
@@ -168,6 +172,7 @@ void consumed_forget(struct consumed *c, const char *name)
 {
 	struct entry *e = find(c, name);
 
+	must(c->magic == CONSUMED_MAGIC);
 	if (!e)
 		return;
 	mark_changed(c, e);
@@ -227,6 +232,7 @@ enum consumed_work consumed_take(struct consumed *c, char **text)
 	bool replace = c->appended > REPLACE_AT_LEAST && c->appended > 2 * c->size;
 	size_t size;
 
+	must(c->magic == CONSUMED_MAGIC);
 	*text = NULL;
 	if (!c->changed)
 		return CONSUMED_NOTHING;
@@ -278,9 +284,12 @@ static int write_file(const char *path, int flags, const char *text)
 
 static void sync_directory_of(const char *path)
 {
-	char *dir = xstrndup(path, (size_t)(strrchr(path, '/') - path));
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char *dir;
+	int fd;
 
+	must(strchr(path, '/'));
+	dir = xstrndup(path, (size_t)(strrchr(path, '/') - path));
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	/* Should the rename be lost in a crash, the old journal is there. */
 	if (fd >= 0) {
 		fsync(fd);

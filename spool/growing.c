@@ -29,6 +29,7 @@ bool growing_open(struct growing *g, struct source *s)
 {
 	struct stat st;
 
+	must(s->magic == SOURCE_MAGIC && s->fd < 0);
 	*g = (struct growing){ .source = s };
 	g->end = WAV_UNKNOWN;
 	pcap_init(&g->pcap);
@@ -86,6 +87,7 @@ static enum growing_state pass_records(struct growing *g, struct span in, unsign
 	struct pcap_record r;
 	ssize_t used;
 
+	must(g->pcap.position == g->position);
 	while ((used = pcap_next(&g->pcap, in, &r)) > 0) {
 		*wait = r.ip.n ? pace_wait(&g->pace, r.time, mono, max_speed) : 0;
 		if (*wait || (r.ip.n && !pass_on(g, PACKET_IP, r.time, r.ip, wait))) {
@@ -114,6 +116,7 @@ static enum growing_state pass_blocks(struct growing *g, struct span in, bool la
 	size_t block = g->source->rate_hz / BLOCKS_PER_SECOND * g->frame;
 	usec_t mono = clock_mono();
 
+	must(block > 0 && g->position >= g->resumed);
 	while (in.n >= block || (last && in.n >= g->frame)) {
 		struct span data = span_head(in, in.n >= block ? block : in.n - in.n % g->frame);
 
@@ -150,6 +153,7 @@ static enum growing_state begin_samples(struct growing *g, uint64_t at)
 	if (s->rate_hz < WAV_MIN_RATE_HZ || s->rate_hz > WAV_MAX_RATE_HZ || !s->channels ||
 	    s->channels > WAV_MAX_CHANNELS)
 		return end_bad(g, "sampling rate or number of channels out of range");
+	must(!g->begun && at <= GROWING_BUFFER);
 	g->begun = true;
 	g->frame = s->channels * 2;
 	g->begin = at;
@@ -232,6 +236,7 @@ enum growing_state growing_read(struct growing *g, uint8_t *buffer, bool finishi
 	ssize_t n;
 	bool all;
 
+	must(s->magic == SOURCE_MAGIC && s->fd >= 0 && max_speed > 0);
 	*wait = QUEUE_WAIT;
 	if (packetq_half_full(s->queue))
 		return GROWING_WAIT;

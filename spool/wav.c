@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "spool/wav.h"
 
+#include "base/check.h"
+
 #define FORMAT_PCM        1
 #define FORMAT_EXTENSIBLE 0xfffe
 
@@ -86,6 +88,7 @@ ssize_t wav_parse(struct span in, struct wav *w)
 		if (chunk.n >= 8 && span_starts(chunk, "data")) {
 			if (!seen.fmt)
 				return bad(w, "samples without a format before them");
+			must(w->channels && w->rate_hz);
 			w->data_bytes = data_size(&seen, bytes);
 			return (ssize_t)at + 8;
 		}

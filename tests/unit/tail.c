@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #define CALL     42
-#define DEADLINE (20 * SEC)
+#define DEADLINE (10 * SEC)
 
 static char dir[64], path[96];
 static struct budget budget;
