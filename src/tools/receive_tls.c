@@ -103,6 +103,8 @@ struct ssl_ctx_st *receive_tls_ctx(const struct receive_opts *o)
 	SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
 	/* Buffers of an idle connection would be 34 kB, times thousands. */
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+	/* One read() for the head and the body of a record. */
+	SSL_CTX_set_read_ahead(ctx, 1);
 	/* Sessions are resumed by tickets; nothing is kept here. */
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_session_id_context(ctx, context, sizeof(context) - 1);
@@ -194,7 +196,7 @@ void receive_tls_shutdown(struct ssl_st *ssl)
 
 bool receive_tls_has_pending(const struct ssl_st *ssl)
 {
-	return SSL_pending(ssl) > 0;
+	return SSL_has_pending(ssl);
 }
 
 const char *receive_tls_version(const struct ssl_st *ssl)
