@@ -21,8 +21,8 @@ static const struct {
 } facilities[] = {
 	{ "auth", LOG_AUTH }, { "authpriv", LOG_AUTHPRIV }, { "cron", LOG_CRON },
 	{ "daemon", LOG_DAEMON }, { "ftp", LOG_FTP }, { "kern", LOG_KERN }, { "lpr", LOG_LPR },
-	{ "mail", LOG_MAIL }, { "news", LOG_NEWS }, { "syslog", LOG_SYSLOG }, { "user", LOG_USER },
-	{ "uucp", LOG_UUCP }, { "local0", LOG_LOCAL0 }, { "local1", LOG_LOCAL1 },
+	{ "mail", LOG_MAIL }, { "news", LOG_NEWS }, { "syslog", LOG_SYSLOG },
+	{ "user", LOG_USER }, { "uucp", LOG_UUCP }, { "local0", LOG_LOCAL0 }, { "local1", LOG_LOCAL1 },
 	{ "local2", LOG_LOCAL2 }, { "local3", LOG_LOCAL3 }, { "local4", LOG_LOCAL4 },
 	{ "local5", LOG_LOCAL5 }, { "local6", LOG_LOCAL6 }, { "local7", LOG_LOCAL7 },
 };
@@ -91,10 +91,10 @@ static char *check_storage_word(const char *storage, bool no_format)
 		return NULL;
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (strcmp(known[i], storage) == 0)
-			return xasprintf("output-storage=%s asks for recordings, which this version does "
-				"not make: set output-storage=none to forward only", storage);
-	return xasprintf("output-storage=%s is not known: set output-storage=none to forward only",
-		storage);
+			return xasprintf("output-storage=%s asks for recordings, which this version "
+				"does not make: set output-storage=none to forward only", storage);
+	return xasprintf("output-storage=%s is not known: set output-storage=none to forward "
+		"only", storage);
 }
 
 static char *check_recording(struct config *c)
