@@ -100,9 +100,11 @@ static const struct row rows[] = {
 	{ "AMR/8000", "octet-align=1", 8, { 0xf0, 0xfc, 0x44 }, "-1:160 d6:160 " },
 	{ "AMR/8000", "octet-align=1", 1, { 0xf0 }, "bad" },
 	{ "AMR-WB/16000", "octet-align=1", 62, { 0xf0, 0x44 }, "s61:320 " },
-	{ "speex/8000", "", 20, { 0x1d, 0xd0, 0, 0 }, "bad" }, /* mode 3 is followed by no mode 15 */
-	{ "speex/8000", "", 1, { 0x7f }, "bad" },              /* the end, and no frame */
-	{ "PCMA/8000", "", 160, { 0 }, "bad" },                /* nothing to take apart */
+	{ "speex/8000", "", 20, { 0x1d }, "s20:160 " }, /* mode 3: 160 bits */
+	{ "speex/8000", "", 19, { 0x1d }, "bad" },
+	{ "speex/8000", "", 21, { 0x1d }, "bad" },      /* a layer 5 follows, there is none */
+	{ "speex/8000", "", 1, { 0x7f }, "bad" },       /* the end, and no frame */
+	{ "PCMA/8000", "", 160, { 0 }, "bad" },         /* nothing to take apart */
 };
 
 static void takes_payloads_apart(void **state)
