@@ -9,6 +9,7 @@
 #define MAX_PAYLOAD  3840        /* a FIFO's packet is a page, headers included */
 #define USERSPACE    (3 * SEC)   /* so long rtpengine sends packets to the kernel by itself */
 #define RTCP_EVERY   (5 * SEC)
+#define MAX_COMPLAINTS 50        /* lines; all are counted, and with --json said per stream */
 
 static void set_addresses(struct feed_stream *s, int call, unsigned port)
 {
@@ -140,6 +141,16 @@ static void count_times(struct feed_stream *s, bool stuck)
 	w->streams++;
 }
 
+static void complain(struct feed_stream *s)
+{
+	struct feed_world *w = s->world;
+
+	if ((!s->was_stuck && !s->fifo.overruns) || ++w->complaints > MAX_COMPLAINTS)
+		return;
+	fprintf(stderr, "spoolwire-feed: %s: %s%llu overruns\n", s->fifo.path,
+		s->was_stuck ? "stuck, " : "", (unsigned long long)s->fifo.overruns);
+}
+
 void feed_stream_over(struct feed_stream *s, bool stuck)
 {
 	struct feed_world *w = s->world;
@@ -150,6 +161,7 @@ void feed_stream_over(struct feed_stream *s, bool stuck)
 	count_times(s, stuck);
 	s->never_opened = !f->opened_at;
 	s->was_stuck = stuck && f->readers;
+	complain(s);
 	s->overruns += f->overruns;
 	w->written += f->written;
 	w->overruns += f->overruns;
