@@ -345,6 +345,8 @@ void call_data(struct call *c, struct span json, unsigned elements, usec_t now)
 	if (!c->joined) {
 		c->joined = now;
 		counter_add(COUNT_CALLS_JOINED, 1);
+		log_debug("call %s joined with call data after %d ms", log_mark(c->call_id),
+			(int)((now - c->seen) / MSEC));
 	}
 	forward_headers(c, now);
 }

@@ -93,6 +93,7 @@ static struct sink *make_sink(struct call *c, const char *label, unsigned channe
 		.rate_hz = o->rate_hz, .channels = channels, .buffer_ms = o->buffer_ms,
 		.latency_ms = o->latency_ms, .linger = o->linger, .policy = o->when_full });
 
+	log_debug("call %s: forwarding begins", name);
 	free(name);
 	c->headers_waiting = true;
 	return s;
