@@ -28,6 +28,7 @@ static struct {
 	char dir[64];
 	char log[MAX_LOG]; /* what was told, a line each */
 	size_t bytes;
+	unsigned changes;
 	bool refuse;
 } t;
 
@@ -51,6 +52,7 @@ static bool on_call(void *arg, const char *parent, enum spool_layout layout)
 static void on_change(void *arg, const char *parent, const struct change *c)
 {
 	(void)arg;
+	t.changes++;
 	note("%s kind%d n%u v%llu [%.*s]\n", parent, (int)c->kind, c->n,
 		(unsigned long long)c->value, (int)(c->text.n < 200 ? c->text.n : 200),
 		(const char *)c->text.p);
@@ -274,8 +276,7 @@ static void looking_again_loses_nothing_and_repeats_nothing(void **state)
 	}
 	want("[last]");
 	want_times("call 0", 40);
-	want_times("kind2 n0 v0", 40 * 500);
-	assert_int_equal(count("kind2 n0 v0"), 40 * 500);
+	assert_int_equal(t.changes, 40 * 500);
 	assert_true(counter_sum(COUNT_SPOOL_OVERFLOWS) > 0);
 	assert_int_equal(count("end "), 0);
 }
