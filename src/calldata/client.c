@@ -1,81 +1,23 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "calldata/client.h"
+#include "calldata/client_private.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <uv.h>
 
-#include "base/check.h"
 #include "base/counters.h"
 #include "base/log.h"
 #include "base/mem.h"
 
 #define CLIENT_MAGIC 0x4ed15c11u
-#define MAX_REPLY    ((size_t)64 * 1024 * 1024)
 #define MAX_UNSENT   ((size_t)1024 * 1024)
-#define READ_BYTES   ((size_t)64 * 1024)
-#define GREETING     8u   /* room for the commands of logging in */
 #define BACKOFF_MIN  100u  /* [ms] */
 #define BACKOFF_MAX  5000u /* [ms] */
 #define STEADY_MS    10000u /* up so long: the back-off begins anew */
 #define IDLE_MS      3000u  /* so long nothing was heard: ping */
 #define ANSWER_MAX_MS 60000u /* an answer of which bytes come, but never the end */
 
-enum client_state { CLIENT_PAUSING, CLIENT_RESOLVING, CLIENT_CONNECTING, CLIENT_GREETING, CLIENT_UP };
-
-struct command {
-	client_answer_fn *fn;
-	void *arg;
-	uint64_t token, sent; /* [ms] uv_now */
-};
-
-/* A socket with its buffer. Outlives its owner until libuv has closed it. */
-struct link {
-	union {
-		uv_handle_t handle;
-		uv_stream_t stream;
-		uv_tcp_t tcp;
-		uv_pipe_t pipe;
-	} uv;
-	uv_connect_t connect;
-	struct client *owner; /* NULL: given up */
-	char bytes[READ_BYTES];
-};
-
-struct lookup {
-	uv_getaddrinfo_t req;
-	struct client *owner; /* NULL: given up */
-};
-
-struct outgoing {
-	uv_write_t req;
-	char *bytes;
-};
-
-struct client {
-	MAGIC_MEMBER;
-	uv_loop_t *loop;
-	uv_timer_t timer; /* the state's: end of a pause, time limit, or looking after */
-	struct client_opts opts;
-	struct client_events events;
-	void *arg;
-	enum client_state state;
-	struct link *link;
-	struct lookup *lookup;
-	struct addrinfo *found, *next_address;
-	struct redis_reader *reader;
-	struct command commands[CLIENT_MAX_COMMANDS + GREETING]; /* ring, oldest at head */
-	unsigned head, in_flight;
-	char *out;
-	size_t out_used, out_room;
-	uint64_t heard, pinged, up_since; /* [ms] uv_now; pinged 0: no ping is out */
-	unsigned failures, generation;
-	bool said_down, said_up; /* in the log */
-};
-
 static void on_timer(uv_timer_t *timer);
-static void connect_next(struct client *c, const char *reason);
 
 static unsigned timeout_ms(const struct client *c)
 {
@@ -93,7 +35,7 @@ static unsigned backoff_ms(const struct client *c)
 	return ms * 3 / 4 + dice % (ms / 2);
 }
 
-static void enter(struct client *c, enum client_state next)
+void client_enter(struct client *c, enum client_state next)
 {
 	unsigned ms = next == CLIENT_PAUSING ? backoff_ms(c) :
 		      next == CLIENT_UP ? timeout_ms(c) / 4 + 1 : timeout_ms(c);
@@ -104,48 +46,18 @@ static void enter(struct client *c, enum client_state next)
 
 /* ---- ending a connection ------------------------------------------------------------------- */
 
-static void on_link_closed(uv_handle_t *handle)
-{
-	free(handle->data);
-}
-
-static void drop_link(struct client *c)
-{
-	if (c->link) {
-		c->link->owner = NULL;
-		uv_close(&c->link->uv.handle, on_link_closed);
-		c->link = NULL;
-	}
-	if (c->lookup) {
-		c->lookup->owner = NULL;
-		uv_cancel((uv_req_t *)&c->lookup->req);
-		c->lookup = NULL;
-	}
-	redis_reader_free(&c->reader);
-	free(c->out);
-	c->out = NULL;
-	c->out_used = c->out_room = 0;
-}
-
-static void drop_addresses(struct client *c)
-{
-	if (c->found)
-		uv_freeaddrinfo(c->found);
-	c->found = c->next_address = NULL;
-}
-
 static struct command shift(struct client *c)
 {
 	struct command first = c->commands[c->head];
 
 	must(c->in_flight > 0);
-	c->head = (c->head + 1) % (CLIENT_MAX_COMMANDS + GREETING);
+	c->head = (c->head + 1) % (CLIENT_MAX_COMMANDS + CLIENT_GREETING_ROOM);
 	c->in_flight--;
 	return first;
 }
 
 /* All that waits for an answer is told, after the state is such that nothing can be added. */
-static void lose(struct client *c, const char *reason)
+void client_lose(struct client *c, const char *reason)
 {
 	bool was_up = c->state == CLIENT_UP;
 
@@ -153,12 +65,12 @@ static void lose(struct client *c, const char *reason)
 	if (was_up && uv_now(c->loop) - c->up_since > STEADY_MS)
 		c->failures = 0;
 	if (!c->said_down)
-		log_warn("Redis at %s%s: %s; calls go without its data until it is back", c->opts.url->shown,
-			c->opts.subscriber ? " (subscription)" : "", reason);
+		log_warn("Redis at %s%s: %s; calls go without its data until it is back",
+			c->opts.url->shown, c->opts.subscriber ? " (subscription)" : "", reason);
 	c->said_down = true;
-	drop_link(c);
-	drop_addresses(c);
-	enter(c, CLIENT_PAUSING);
+	client_drop_link(c);
+	client_drop_addresses(c);
+	client_enter(c, CLIENT_PAUSING);
 	c->failures++;
 	c->pinged = 0;
 	while (c->in_flight) {
@@ -191,9 +103,9 @@ static void append(struct client *c, const struct span *argv, unsigned n)
 static void give(struct client *c, const struct span *argv, unsigned n, client_answer_fn *fn,
 	void *arg, uint64_t token)
 {
-	unsigned at = (c->head + c->in_flight) % (CLIENT_MAX_COMMANDS + GREETING);
+	unsigned at = (c->head + c->in_flight) % (CLIENT_MAX_COMMANDS + CLIENT_GREETING_ROOM);
 
-	must(c->in_flight < CLIENT_MAX_COMMANDS + GREETING);
+	must(c->in_flight < CLIENT_MAX_COMMANDS + CLIENT_GREETING_ROOM);
 	c->commands[at] = (struct command){ fn, arg, token, uv_now(c->loop) };
 	c->in_flight++;
 	append(c, argv, n);
@@ -207,7 +119,7 @@ static void on_written(uv_write_t *req, int status)
 	free(o->bytes);
 	free(o);
 	if (status < 0 && link->owner)
-		lose(link->owner, uv_strerror(status));
+		client_lose(link->owner, uv_strerror(status));
 }
 
 void client_flush(struct client *c)
@@ -228,7 +140,7 @@ void client_flush(struct client *c)
 	if (error < 0) {
 		free(o->bytes);
 		free(o);
-		lose(c, uv_strerror(error));
+		client_lose(c, uv_strerror(error));
 	}
 }
 
@@ -270,7 +182,7 @@ static void on_needed(void *arg, uint64_t token, const struct redis_reply *reply
 		return;
 	snprintf(reason, sizeof(reason), "%s%s", reply->kind == REDIS_FAILURE ?
 		log_mark((const char *)reply->text.p) : "strange answer at login", advice(reply->text));
-	lose(c, reason);
+	client_lose(c, reason);
 }
 
 static void on_optional(void *arg, uint64_t token, const struct redis_reply *reply)
@@ -299,11 +211,11 @@ static void on_greeted(void *arg, uint64_t token, const struct redis_reply *repl
 	c->said_up = true;
 	c->up_since = uv_now(c->loop);
 	c->generation++;
-	enter(c, CLIENT_UP);
+	client_enter(c, CLIENT_UP);
 	c->events.up(c->arg);
 }
 
-static void greet(struct client *c)
+void client_greet(struct client *c)
 {
 	const struct redis_url *u = c->opts.url;
 	struct span login[3] = { span_text("AUTH") };
@@ -347,7 +259,7 @@ static void on_reply(struct client *c, const struct redis_reply *reply)
 		if (first.fn)
 			first.fn(first.arg, first.token, reply);
 	} else if (!c->opts.subscriber || c->state != CLIENT_UP) {
-		lose(c, reply->kind == REDIS_FAILURE ? log_mark((const char *)reply->text.p) :
+		client_lose(c, reply->kind == REDIS_FAILURE ? log_mark((const char *)reply->text.p) :
 			"it answers what was not asked");
 	} else if (!is_pong(reply)) {
 		c->events.push(c->arg, reply);
@@ -364,11 +276,11 @@ static void on_bad_reply(struct client *c, int error)
 		if (first.fn)
 			first.fn(first.arg, first.token, &too_large);
 	}
-	lose(c, error == -EMSGSIZE ? "a reply is over 64 MiB" :
+	client_lose(c, error == -EMSGSIZE ? "a reply is over 64 MiB" :
 		"what it sends is not Redis: check redis-url");
 }
 
-static void on_bytes(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+void client_on_bytes(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
 	struct link *link = stream->data;
 	struct client *c = link->owner;
@@ -378,7 +290,7 @@ static void on_bytes(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	if (!c || n == 0)
 		return;
 	if (n < 0) {
-		lose(c, n == UV_EOF ? "it closed the connection" : uv_strerror((int)n));
+		client_lose(c, n == UV_EOF ? "it closed the connection" : uv_strerror((int)n));
 		return;
 	}
 	c->heard = uv_now(c->loop);
@@ -393,116 +305,6 @@ static void on_bytes(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 			return;
 		on_reply(c, reply);
 		redis_reply_free(&reply);
-	}
-}
-
-static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
-{
-	struct link *link = handle->data;
-
-	(void)suggested;
-	*buf = uv_buf_init(link->bytes, READ_BYTES);
-}
-
-/* ---- connecting ---------------------------------------------------------------------------- */
-
-static void on_connected(uv_connect_t *req, int status)
-{
-	struct link *link = req->data;
-	struct client *c = link->owner;
-
-	if (!c)
-		return;
-	if (status == 0)
-		status = uv_read_start(&link->uv.stream, on_room, on_bytes);
-	if (status < 0) {
-		connect_next(c, uv_strerror(status));
-		return;
-	}
-	c->reader = redis_reader_new(c->opts.max_text, MAX_REPLY);
-	c->heard = uv_now(c->loop);
-	enter(c, CLIENT_GREETING);
-	greet(c);
-}
-
-static struct link *new_link(struct client *c)
-{
-	struct link *link = xnew(struct link);
-
-	link->owner = c;
-	link->connect.data = link;
-	if (c->opts.url->path)
-		uv_pipe_init(c->loop, &link->uv.pipe, 0);
-	else
-		uv_tcp_init(c->loop, &link->uv.tcp);
-	link->uv.handle.data = link;
-	c->link = link;
-	return link;
-}
-
-/* The next address that the name has; none left: the reason why the last one failed counts. */
-static void connect_next(struct client *c, const char *reason)
-{
-	struct addrinfo *a;
-	struct link *link;
-	int error = -1;
-
-	drop_link(c);
-	while (error < 0 && (a = c->next_address)) {
-		c->next_address = a->ai_next;
-		link = new_link(c);
-		uv_tcp_nodelay(&link->uv.tcp, 1);
-		error = uv_tcp_connect(&link->connect, &link->uv.tcp, a->ai_addr, on_connected);
-		if (error < 0) {
-			reason = uv_strerror(error);
-			drop_link(c);
-		}
-	}
-	if (error < 0)
-		lose(c, reason);
-	else
-		enter(c, CLIENT_CONNECTING);
-}
-
-static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *found)
-{
-	struct lookup *lookup = req->data;
-	struct client *c = lookup->owner;
-
-	free(lookup);
-	if (!c) {
-		uv_freeaddrinfo(found);
-		return;
-	}
-	c->lookup = NULL;
-	c->found = c->next_address = found;
-	if (status < 0)
-		lose(c, uv_strerror(status));
-	else
-		connect_next(c, "the name has no address");
-}
-
-static void begin(struct client *c)
-{
-	const struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
-	const struct redis_url *u = c->opts.url;
-	int error;
-
-	if (u->path) {
-		enter(c, CLIENT_CONNECTING);
-		new_link(c);
-		uv_pipe_connect(&c->link->connect, &c->link->uv.pipe, u->path, on_connected);
-		return;
-	}
-	enter(c, CLIENT_RESOLVING);
-	c->lookup = xnew(struct lookup);
-	c->lookup->owner = c;
-	c->lookup->req.data = c->lookup;
-	error = uv_getaddrinfo(c->loop, &c->lookup->req, on_resolved, u->host, u->service, &hints);
-	if (error < 0) {
-		free(c->lookup);
-		c->lookup = NULL;
-		lose(c, uv_strerror(error));
 	}
 }
 
@@ -533,9 +335,9 @@ static void look_after(struct client *c)
 		return;
 	}
 	if (now - since > ANSWER_MAX_MS)
-		lose(c, "an answer does not come to its end");
+		client_lose(c, "an answer does not come to its end");
 	else if (now - (c->heard > since ? c->heard : since) > timeout_ms(c))
-		lose(c, "it hangs: it is connected and does not answer");
+		client_lose(c, "it hangs: it is connected and does not answer");
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -544,19 +346,19 @@ static void on_timer(uv_timer_t *timer)
 
 	switch (c->state) {
 	case CLIENT_PAUSING:
-		begin(c);
+		client_begin(c);
 		break;
 	case CLIENT_UP:
 		look_after(c);
 		break;
 	case CLIENT_RESOLVING:
-		lose(c, "its name is not resolved in time");
+		client_lose(c, "its name is not resolved in time");
 		break;
 	case CLIENT_CONNECTING:
-		connect_next(c, "connecting takes too long");
+		client_connect_next(c, "connecting takes too long");
 		break;
 	case CLIENT_GREETING:
-		lose(c, "it does not answer at login");
+		client_lose(c, "it does not answer at login");
 		break;
 	}
 }
@@ -573,7 +375,7 @@ struct client *client_new(struct uv_loop_s *loop, const struct client_opts *opts
 	c->arg = arg;
 	uv_timer_init(loop, &c->timer);
 	c->timer.data = c;
-	begin(c);
+	client_begin(c);
 	return c;
 }
 
@@ -589,8 +391,8 @@ void client_free(struct client **client)
 	if (!c)
 		return;
 	*client = NULL;
-	drop_link(c);
-	drop_addresses(c);
+	client_drop_link(c);
+	client_drop_addresses(c);
 	c->magic = 0;
 	uv_close((uv_handle_t *)&c->timer, on_timer_closed);
 }

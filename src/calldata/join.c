@@ -1,21 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "calldata/join.h"
+#include "calldata/join_private.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <uthash.h>
-#include <uv.h>
 
-#include "base/check.h"
 #include "base/counters.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "calldata/client.h"
-#include "calldata/record.h"
-#include "calldata/schedule.h"
-#include "calldata/tally.h"
 
-#define JOIN_MAGIC  0x101a4ed1u
 #define CHUNK       32u           /* elements asked for at once: bounds one reply */
 #define SEEK_MIN    (20 * MSEC)
 #define SEEK_MAX    (1 * SEC)
@@ -23,53 +15,6 @@
 #define END_READ    (200 * MSEC)  /* the last document is pushed about when rtpengine ends the call */
 #define END_LIMIT   (1500 * MSEC) /* after it finished comes without the last read */
 #define CROWDED     (20 * MSEC)   /* until the next try when commands fill the pipeline */
-
-enum phase {
-	JOIN_SEEKING,   /* no data yet: read with back-off */
-	JOIN_FOLLOWING, /* read now and then */
-	JOIN_ENDING,    /* one more read, within END_LIMIT */
-	JOIN_FINISHED,
-};
-
-struct channel {
-	UT_hash_handle hh; /* by name */
-	struct span name;
-	struct call *first;
-};
-
-struct call {
-	struct scheduled scheduled; /* first */
-	UT_hash_handle hh;          /* by number */
-	uint64_t number;
-	struct span key;
-	struct channel *channel;
-	struct call *next_on_channel;
-	struct record *record;
-	struct tally *tally;
-	enum phase phase;
-	usec_t wait_until, backoff; /* seeking */
-	usec_t end_read, end_limit; /* ending */
-	unsigned place;      /* elements of the list that were read */
-	unsigned from, to;   /* what is asked for now, inclusive */
-	uint64_t last;       /* hash of the list's element before place */
-	bool asking, again;  /* again: something came since it was asked */
-	bool asked_last;     /* what is asked for now is the last read */
-	bool given_up;       /* its list cannot be had */
-	unsigned read_on;    /* generation of the connection that place is of; 0: none */
-};
-
-struct join {
-	MAGIC_MEMBER;
-	struct join_opts opts; /* its texts are ours */
-	struct redis_url url;
-	struct join_events events;
-	void *arg;
-	struct client *commands, *messages; /* messages NULL: no channel is configured */
-	struct call *calls;       /* uthash */
-	struct channel *channels; /* uthash */
-	struct schedule schedule;
-	uv_timer_t timer;
-};
 
 /* ---- patterns ------------------------------------------------------------------------------ */
 
@@ -97,7 +42,7 @@ static struct span expand(const char *pattern, struct span call_id, const char *
 	return span_of(out, used);
 }
 
-static void free_span(struct span s)
+void join_free_span(struct span s)
 {
 	free((void *)(uintptr_t)s.p);
 }
@@ -115,7 +60,7 @@ static struct call *find(struct join *j, uint64_t number)
 }
 
 /* At the end of whatever changed the schedule or gave commands. */
-static void settle(struct join *j)
+void join_settle(struct join *j)
 {
 	struct scheduled *first;
 	usec_t wait;
@@ -133,7 +78,7 @@ static void settle(struct join *j)
 	uv_timer_start(&j->timer, on_timer, wait > 0 ? (uint64_t)((wait + MSEC - 1) / MSEC) : 0, 0);
 }
 
-static void due_in(struct join *j, struct call *c, usec_t wait)
+void join_due_in(struct join *j, struct call *c, usec_t wait)
 {
 	usec_t due = clock_mono() + wait;
 
@@ -143,32 +88,12 @@ static void due_in(struct join *j, struct call *c, usec_t wait)
 		schedule_put(&j->schedule, &c->scheduled, due);
 }
 
-static void leave_channel(struct join *j, struct call *c)
-{
-	struct channel *channel = c->channel;
-	struct call **at;
-
-	if (!channel)
-		return;
-	for (at = &channel->first; *at != c; at = &(*at)->next_on_channel)
-		must(*at);
-	*at = c->next_on_channel;
-	c->channel = NULL;
-	if (!channel->first) {
-		client_command(j->messages,
-			(struct span[]){ span_text("UNSUBSCRIBE"), channel->name }, 2, NULL, 0);
-		HASH_DEL(j->channels, channel);
-		free_span(channel->name);
-		free(channel);
-	}
-}
-
 /* The call may be forgotten when it returns. */
 static void finish(struct join *j, struct call *c)
 {
 	c->phase = JOIN_FINISHED;
 	schedule_drop(&j->schedule, &c->scheduled);
-	leave_channel(j, c);
+	join_leave_channel(j, c);
 	j->events.finished(j->arg, c->number);
 }
 
@@ -183,17 +108,17 @@ static void plan(struct join *j, struct call *c, bool answered)
 		c->phase = JOIN_FOLLOWING;
 	switch (c->phase) {
 	case JOIN_SEEKING:
-		due_in(j, c, again ? 0 : c->backoff);
+		join_due_in(j, c, again ? 0 : c->backoff);
 		c->backoff = c->backoff < SEEK_MAX / 2 ? 2 * c->backoff : SEEK_MAX;
 		break;
 	case JOIN_FOLLOWING:
-		due_in(j, c, again ? 0 : FOLLOW);
+		join_due_in(j, c, again ? 0 : FOLLOW);
 		break;
 	case JOIN_ENDING:
 		if (c->asked_last && answered)
 			finish(j, c);
 		else
-			due_in(j, c, c->asked_last ? CROWDED : c->end_read - clock_mono());
+			join_due_in(j, c, c->asked_last ? CROWDED : c->end_read - clock_mono());
 		break;
 	case JOIN_FINISHED:
 		break;
@@ -202,7 +127,7 @@ static void plan(struct join *j, struct call *c, bool answered)
 
 /* ---- reading the list ---------------------------------------------------------------------- */
 
-static void add(struct join *j, struct call *c, const struct redis_reply *element)
+void join_add(struct join *j, struct call *c, const struct redis_reply *element)
 {
 	if (!element->too_long && record_add(c->record, element->text)) {
 		counter_add(COUNT_REDIS_ELEMENTS, 1);
@@ -214,7 +139,7 @@ static void add(struct join *j, struct call *c, const struct redis_reply *elemen
 		j->opts.max_element_bytes, j->opts.max_call_bytes);
 }
 
-static void tell(struct join *j, struct call *c, unsigned before)
+void join_tell(struct join *j, struct call *c, unsigned before)
 {
 	char *json;
 
@@ -235,7 +160,7 @@ static void take(struct join *j, struct call *c, const struct redis_reply *eleme
 	}
 	c->last = tally_hash(element->text);
 	if (tally_listed(c->tally, c->last))
-		add(j, c, element);
+		join_add(j, c, element);
 }
 
 static void start_over(struct call *c)
@@ -261,7 +186,7 @@ static bool take_list(struct join *j, struct call *c, const struct redis_reply *
 	for (; i < reply->n && c->place <= c->to; i++)
 		take(j, c, reply->list[i]);
 	c->read_on = client_generation(j->commands);
-	tell(j, c, before);
+	join_tell(j, c, before);
 	return c->place > c->to && c->place <= j->opts.max_elements;
 }
 
@@ -294,7 +219,7 @@ static void on_list(void *arg, uint64_t number, const struct redis_reply *reply)
 	if (reply && reply->kind == REDIS_LIST) {
 		if (take_list(j, c, reply)) {
 			look(j, c);
-			settle(j);
+			join_settle(j);
 			return;
 		}
 	} else if (reply) {
@@ -302,7 +227,7 @@ static void on_list(void *arg, uint64_t number, const struct redis_reply *reply)
 		say_bad_reply(c, reply);
 	}
 	plan(j, c, reply != NULL);
-	settle(j);
+	join_settle(j);
 }
 
 /* False: it cannot be asked now. */
@@ -338,9 +263,9 @@ static void look(struct join *j, struct call *c)
 	if (c->asking) /* the answer plans on; only the end has a limit */
 		c->again = true;
 	if (c->asking || (!c->given_up && ask(j, c)))
-		due_in(j, c, c->phase == JOIN_ENDING ? END_LIMIT : FOLLOW);
+		join_due_in(j, c, c->phase == JOIN_ENDING ? END_LIMIT : FOLLOW);
 	else if (client_is_up(j->commands) && !c->given_up)
-		due_in(j, c, CROWDED);
+		join_due_in(j, c, CROWDED);
 	else
 		plan(j, c, false);
 }
@@ -355,82 +280,10 @@ static void on_timer(uv_timer_t *timer)
 		schedule_drop(&j->schedule, first);
 		look(j, (struct call *)first);
 	}
-	settle(j);
+	join_settle(j);
 }
 
-/* ---- messages ------------------------------------------------------------------------------ */
-
-static void subscribe(struct join *j, struct channel *channel)
-{
-	client_command(j->messages, (struct span[]){ span_text("SUBSCRIBE"), channel->name }, 2,
-		NULL, 0);
-}
-
-static void join_channel(struct join *j, struct call *c, struct span name)
-{
-	struct channel *channel;
-
-	HASH_FIND(hh, j->channels, name.p, name.n, channel);
-	if (channel) {
-		free_span(name);
-	} else {
-		channel = xnew(struct channel);
-		channel->name = name;
-		HASH_ADD_KEYPTR(hh, j->channels, channel->name.p, channel->name.n, channel);
-		subscribe(j, channel);
-	}
-	c->channel = channel;
-	c->next_on_channel = channel->first;
-	channel->first = c;
-}
-
-/* A publisher that has reached a subscriber may not push at all: the message itself counts. */
-static void take_message(struct join *j, struct call *c, const struct redis_reply *payload)
-{
-	unsigned before = record_elements(c->record);
-
-	if (tally_published(c->tally, tally_hash(payload->text)))
-		add(j, c, payload);
-	tell(j, c, before);
-}
-
-/* ["message", channel, payload]; ["subscribe", channel, n] when it is in force: from now on
- * nothing is missed, and what came before is in the list. */
-static void on_push(void *arg, const struct redis_reply *r)
-{
-	struct join *j = OBJ(arg, struct join, JOIN_MAGIC);
-	struct channel *channel;
-	bool message;
-
-	if (r->kind != REDIS_LIST || r->n != 3 || r->list[0]->kind != REDIS_TEXT ||
-		r->list[1]->kind != REDIS_TEXT) {
-		counter_add(COUNT_REDIS_ERRORS, 1);
-		log_warn_limited("Redis does not subscribe: %s; check redis-channel and the user's rights",
-			r->kind == REDIS_FAILURE ? log_mark((const char *)r->text.p) : "strange answer");
-		return;
-	}
-	message = span_is(r->list[0]->text, "message") && r->list[2]->kind == REDIS_TEXT;
-	if (!message && !span_is(r->list[0]->text, "subscribe"))
-		return;
-	HASH_FIND(hh, j->channels, r->list[1]->text.p, r->list[1]->text.n, channel);
-	for (struct call *c = channel ? channel->first : NULL; c; c = c->next_on_channel) {
-		if (message)
-			take_message(j, c, r->list[2]);
-		c->again = c->asking;
-		if (!c->asking && c->phase != JOIN_ENDING)
-			due_in(j, c, 0);
-	}
-	settle(j);
-}
-
-static void on_messages_up(void *arg)
-{
-	struct join *j = OBJ(arg, struct join, JOIN_MAGIC);
-
-	for (struct channel *channel = j->channels; channel; channel = channel->hh.next)
-		subscribe(j, channel);
-	settle(j);
-}
+/* ---- life ---------------------------------------------------------------------------------- */
 
 static void on_commands_up(void *arg)
 {
@@ -438,16 +291,14 @@ static void on_commands_up(void *arg)
 
 	for (struct call *c = j->calls; c; c = c->hh.next)
 		if (c->phase != JOIN_ENDING || clock_mono() >= c->end_read)
-			due_in(j, c, 0);
-	settle(j);
+			join_due_in(j, c, 0);
+	join_settle(j);
 }
 
 static void on_down(void *arg)
 {
 	(void)arg; /* the answers that are lost have planned their calls already */
 }
-
-/* ---- life ---------------------------------------------------------------------------------- */
 
 static char *check_opts(const struct join_opts *o)
 {
@@ -461,7 +312,7 @@ struct join *join_start(struct uv_loop_s *loop, const struct join_opts *opts,
 {
 	static const struct client_events commands = { .up = on_commands_up, .down = on_down };
 	static const struct client_events messages = {
-		.up = on_messages_up, .down = on_down, .push = on_push,
+		.up = join_on_messages_up, .down = on_down, .push = join_on_push,
 	};
 	struct client_opts client = {
 		.max_text = opts->max_element_bytes,
@@ -500,11 +351,11 @@ static void on_timer_closed(uv_handle_t *handle)
 static void free_call(struct join *j, struct call *c)
 {
 	schedule_drop(&j->schedule, &c->scheduled);
-	leave_channel(j, c);
+	join_leave_channel(j, c);
 	HASH_DEL(j->calls, c);
 	record_free(&c->record);
 	tally_free(&c->tally);
-	free_span(c->key);
+	join_free_span(c->key);
 	free(c);
 }
 
@@ -541,9 +392,9 @@ void join_call(struct join *j, uint64_t number, struct span call_id, const char 
 	c->backoff = SEEK_MIN;
 	HASH_ADD(hh, j->calls, number, sizeof(c->number), c);
 	if (j->messages)
-		join_channel(j, c, expand(j->opts.channel, call_id, parent));
+		join_enter_channel(j, c, expand(j->opts.channel, call_id, parent));
 	look(j, c);
-	settle(j);
+	join_settle(j);
 }
 
 void join_end(struct join *j, uint64_t number)
@@ -555,8 +406,8 @@ void join_end(struct join *j, uint64_t number)
 	c->phase = JOIN_ENDING;
 	c->end_read = clock_mono() + END_READ;
 	c->end_limit = clock_mono() + END_LIMIT;
-	due_in(j, c, END_READ);
-	settle(j);
+	join_due_in(j, c, END_READ);
+	join_settle(j);
 }
 
 static void on_trimmed(void *arg, uint64_t number, const struct redis_reply *reply)
@@ -596,5 +447,5 @@ void join_forget(struct join *j, uint64_t number, bool account_written)
 	if (j->opts.consume && account_written)
 		consume(j, c);
 	free_call(j, c);
-	settle(j);
+	join_settle(j);
 }
