@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -46,10 +47,12 @@ static void on_finished(void *arg, uint64_t call)
 	finished_at = clock_mono();
 }
 
+static const char *url = socket_path;
+
 static void start_on_loop(const char *channel, bool consume)
 {
 	struct join_opts opts = {
-		.url = socket_path, .list = "call-mq:%c", .channel = channel, .wait = 2 * SEC,
+		.url = url, .list = "call-mq:%c", .channel = channel, .wait = 2 * SEC,
 		.consume = consume, .max_elements = 100, .max_element_bytes = 1000,
 		.max_call_bytes = 50000, .timeout = 400 * MSEC,
 	};
@@ -351,6 +354,48 @@ static void many_calls(void **state)
 	assert_int_equal(elements[1], 1);
 }
 
+static unsigned free_port(void)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t n = sizeof(a);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, n), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
+	close(fd);
+	return ntohs(a.sin_port);
+}
+
+/* A name with several addresses, a password that is wrong and then right, a database. */
+static void tcp_with_login(void **state)
+{
+	unsigned port = free_port();
+	uint64_t lost = counter_sum(COUNT_REDIS_LOST);
+	char text[100];
+
+	(void)state;
+	NEED_SERVER();
+	redis("-n 3 rpush call-mq:t '{}'");
+	redis("config set port %u", port);
+	redis("acl setuser ann on '>p@w' '~*' '&*' +@all");
+	redis("acl setuser default '>other'");
+	redis("acl setuser default resetpass");
+	url = text;
+	snprintf(text, sizeof(text), "redis://ann:wrong@localhost:%u/3", port);
+	start("call:%%c", false);
+	call(1, "t");
+	WAIT_FOR(counter_sum(COUNT_REDIS_LOST) > lost);
+	assert_int_equal(elements[1], 0);
+	stop(NULL);
+	snprintf(text, sizeof(text), "redis://ann:p%%40w@localhost:%u/3", port);
+	start("call:%c", false);
+	call(1, "t");
+	WAIT_FOR(elements[1] == 1);
+	end(1);
+	url = socket_path;
+	stop_server();
+}
+
 /* ---- the scripted server ------------------------------------------------------------------- */
 
 static uv_pipe_t listener;
@@ -619,6 +664,7 @@ int main(void)
 		REAL(restarted_with_an_empty_database),
 		REAL(hanging_server_is_noticed_and_left),
 		REAL(many_calls),
+		REAL(tcp_with_login),
 		FAKE(garbage_ends_the_connection),
 		FAKE(closing_in_mid_reply),
 		FAKE(never_answering),
