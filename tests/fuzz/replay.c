@@ -52,7 +52,7 @@ static int run_corpus(const char *dir)
 		return -1;
 	}
 	while (n >= 0 && (e = readdir(d))) {
-		char path[4096];
+		char path[4096 + 257];
 
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
 			continue;
