@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "media/codec.h"
 
-#include <stdio.h>
 #include <strings.h>
 
 #define MAX_CLOCK_HZ 1000000
@@ -18,7 +17,7 @@ struct encoding {
 static const struct encoding encodings[] = {
 	{ "PCMU", CODEC_PCMU, 0, 0, false },
 	{ "PCMA", CODEC_PCMA, 0, 0, false },
-	{ "G722", CODEC_G722, 16000, 0, false }, /* RFC 3551 4.5.2: the clock is a historic error */
+	{ "G722", CODEC_G722, 16000, 0, false },  /* clock: RFC 3551 4.5.2 */
 	{ "G729", CODEC_G729, 8000, 0, false },
 	{ "G729A", CODEC_G729, 8000, 0, false },
 	{ "G723", CODEC_G7231, 8000, 0, false },
@@ -48,13 +47,15 @@ static const struct {
 	uint8_t pt;
 	const char *rtpmap;
 } statics[] = {
-	{ 0, "PCMU/8000" },     { 2, "G726-32/8000" }, { 3, "GSM/8000" },    { 4, "G723/8000" },
-	{ 5, "DVI4/8000" },     { 6, "DVI4/16000" },   { 7, "LPC/8000" },    { 8, "PCMA/8000" },
-	{ 9, "G722/8000" },     { 10, "L16/44100/2" }, { 11, "L16/44100" },  { 12, "QCELP/8000" },
-	{ 13, "CN/8000" },      { 14, "MPA/90000" },   { 15, "G728/8000" },  { 16, "DVI4/11025" },
-	{ 17, "DVI4/22050" },   { 18, "G729/8000" },   { 19, "CN/8000" },    { 25, "CelB/90000" },
-	{ 26, "JPEG/90000" },   { 28, "nv/90000" },    { 31, "H261/90000" }, { 32, "MPV/90000" },
-	{ 33, "MP2T/90000" },   { 34, "H263/90000" },
+	{ 0, "PCMU/8000" },      { 2, "G726-32/8000" },   { 3, "GSM/8000" },
+	{ 4, "G723/8000" },      { 5, "DVI4/8000" },      { 6, "DVI4/16000" },
+	{ 7, "LPC/8000" },       { 8, "PCMA/8000" },      { 9, "G722/8000" },
+	{ 10, "L16/44100/2" },   { 11, "L16/44100" },     { 12, "QCELP/8000" },
+	{ 13, "CN/8000" },       { 14, "MPA/90000" },     { 15, "G728/8000" },
+	{ 16, "DVI4/11025" },    { 17, "DVI4/22050" },    { 18, "G729/8000" },
+	{ 19, "CN/8000" },       { 25, "CelB/90000" },    { 26, "JPEG/90000" },
+	{ 28, "nv/90000" },      { 31, "H261/90000" },    { 32, "MPV/90000" },
+	{ 33, "MP2T/90000" },    { 34, "H263/90000" },
 };
 
 static bool is_named(struct span s, const char *name)
@@ -127,7 +128,7 @@ static void take_encoding(struct codec *c)
 			c->rate_hz = e->rate_hz;
 	}
 	c->ilbc_ms = c->id == CODEC_ILBC ? 30 : 0; /* RFC 3952 4.1: without a mode */
-	c->annexb = c->id == CODEC_G729;           /* RFC 4856 2.1.9: unless told otherwise */
+	c->annexb = c->id == CODEC_G729; /* RFC 4856 2.1.9: unless told otherwise */
 }
 
 bool codec_parse(struct span rtpmap, struct span fmtp, struct codec *c)
@@ -139,7 +140,8 @@ bool codec_parse(struct span rtpmap, struct span fmtp, struct codec *c)
 	uint64_t hz, count = 1;
 
 	*c = (struct codec){ .clock_hz = 8000, .rate_hz = 8000, .channels = 1 };
-	snprintf(c->name, sizeof(c->name), "%.*s", (int)(name.n < 64 ? name.n : 64), name.p);
+	for (size_t i = 0; i < name.n && i < sizeof(c->name) - 1; i++)
+		c->name[i] = (char)name.p[i];
 	if (!name.n || memchr(name.p, '\0', name.n))
 		return false;
 	if (!span_number(clock, MAX_CLOCK_HZ, &hz) || hz == 0)
@@ -158,9 +160,11 @@ bool codec_parse(struct span rtpmap, struct span fmtp, struct codec *c)
 
 bool codec_static(unsigned pt, struct codec *c)
 {
+	static const struct span none;
+
 	for (size_t i = 0; i < sizeof(statics) / sizeof(*statics); i++)
 		if (statics[i].pt == pt)
-			return codec_parse(span_text(statics[i].rtpmap), span_of("", 0), c);
+			return codec_parse(span_text(statics[i].rtpmap), none, c);
 	*c = (struct codec){ .clock_hz = 8000, .rate_hz = 8000, .channels = 1 };
 	return false;
 }

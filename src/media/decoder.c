@@ -17,16 +17,17 @@ struct format;
 struct decoder {
 	const struct format *format;
 	struct codec codec;
-	struct lavc *lavc[2]; /* the second for iLBC's other frame length, when it comes */
+	struct lavc *lavc[2]; /* [1] for iLBC's other frame length, when it comes */
 	struct opus *opus;
 	int16_t *samples;     /* grown to the longest payload so far */
 	size_t room;
 };
 
-/* How one codec is decoded. feed: as decoder_feed, out holds the format already. frames: samples
- * of one channel in a payload, 0 when it is none. */
+/* How one codec is decoded. feed: as decoder_feed, out holds the format already. frames:
+ * samples of one channel in a payload, 0 when it is none. */
 struct format {
-	int (*feed)(struct decoder *, struct span payload, struct audio *out, bool *quiet);
+	int (*feed)(
+		struct decoder *, struct span payload, struct audio *out, bool *quiet);
 	unsigned (*frames)(const struct decoder *, struct span payload);
 	struct lavc_opts lavc; /* where libavcodec decodes it */
 };
@@ -68,7 +69,8 @@ static unsigned frames_g711(const struct decoder *d, struct span payload)
 	return (unsigned)payload.n / d->codec.channels;
 }
 
-static int feed_g711(struct decoder *d, struct span payload, struct audio *out, bool *quiet)
+static int feed_g711(
+	struct decoder *d, struct span payload, struct audio *out, bool *quiet)
 {
 	const int16_t *table = d->codec.id == CODEC_PCMA ? alaw : ulaw;
 	int16_t *to;
@@ -90,7 +92,8 @@ static unsigned frames_l16(const struct decoder *d, struct span payload)
 	return (unsigned)payload.n / (d->codec.channels * 2);
 }
 
-static int feed_l16(struct decoder *d, struct span payload, struct audio *out, bool *quiet)
+static int feed_l16(
+	struct decoder *d, struct span payload, struct audio *out, bool *quiet)
 {
 	int16_t *to;
 
@@ -112,7 +115,8 @@ static unsigned frames_opus(const struct decoder *d, struct span payload)
 	return opus_frames(payload);
 }
 
-static int feed_opus(struct decoder *d, struct span payload, struct audio *out, bool *quiet)
+static int feed_opus(
+	struct decoder *d, struct span payload, struct audio *out, bool *quiet)
 {
 	int n;
 
@@ -130,7 +134,8 @@ static int feed_opus(struct decoder *d, struct span payload, struct audio *out, 
 /* iLBC says by its length which of two codecs a frame is; all others have one decoder. */
 static struct lavc *lavc_for(struct decoder *d, size_t frame_bytes)
 {
-	bool other = d->codec.id == CODEC_ILBC && frame_bytes != (d->codec.ilbc_ms == 20 ? 38 : 50);
+	bool other = d->codec.id == CODEC_ILBC &&
+		frame_bytes != (d->codec.ilbc_ms == 20 ? 38 : 50);
 	struct lavc_opts o = d->format->lavc;
 
 	if (!d->lavc[other]) {
@@ -154,7 +159,8 @@ static unsigned frames_lavc(const struct decoder *d, struct span payload)
 	return p.samples;
 }
 
-/* One frame as long as it says it is: what the decoder refuses or leaves out is silence. */
+/* One frame as long as it says it is: what the decoder refuses or leaves out is
+ * silence. */
 static bool decode_frame(struct decoder *d, const struct depacket_frame *f, int16_t *to)
 {
 	struct lavc *l = lavc_for(d, f->data.n);
@@ -163,11 +169,13 @@ static bool decode_frame(struct decoder *d, const struct depacket_frame *f, int1
 	if (l && f->kind == DEPACKET_SPEECH)
 		n = lavc_decode(l, f->data, to, f->samples);
 	if (n < (ptrdiff_t)f->samples)
-		memset(to + (n < 0 ? 0 : n), 0, (f->samples - (n < 0 ? 0 : (size_t)n)) * sizeof(*to));
+		memset(to + (n < 0 ? 0 : n), 0,
+			(f->samples - (n < 0 ? 0 : (size_t)n)) * sizeof(*to));
 	return n >= 0;
 }
 
-static int feed_lavc(struct decoder *d, struct span payload, struct audio *out, bool *quiet)
+static int feed_lavc(
+	struct decoder *d, struct span payload, struct audio *out, bool *quiet)
 {
 	struct depacket_frame f;
 	struct depacket p;
@@ -187,7 +195,8 @@ static int feed_lavc(struct decoder *d, struct span payload, struct audio *out, 
 	return decoded ? 0 : -EINVAL;
 }
 
-#define LAVC(max, ...) { feed_lavc, frames_lavc, { .decoders = { __VA_ARGS__ }, .max_bytes = (max) } }
+#define LAVC(max, ...) \
+	{ feed_lavc, frames_lavc, { .decoders = { __VA_ARGS__ }, .max_bytes = (max) } }
 
 static const struct format formats[] = {
 	[CODEC_PCMU] = { feed_g711, frames_g711, { .max_bytes = 0 } },
@@ -201,28 +210,36 @@ static const struct format formats[] = {
 	[CODEC_GSM] = LAVC(33, "gsm", "libgsm"),
 	[CODEC_ILBC] = LAVC(50, "ilbc", "libilbc"),
 	[CODEC_SPEEX] = LAVC(DEPACKET_MAX_BYTES, "libspeex", "speex"),
-	/* libavcodec's own AMR decoders make steady tones and vowels too quiet, by 2 to 8 dB; OpenCORE's
-	 * are exact, where libavcodec was built with them (Debian: libavcodec-extra). */
+	/* libavcodec's own AMR decoders make steady tones and vowels too quiet, by 2 to 8
+	 * dB; OpenCORE's are exact, where libavcodec was built with them (Debian:
+	 * libavcodec-extra). */
 	[CODEC_AMR] = LAVC(DEPACKET_AMR_BYTES, "libopencore_amrnb", "amrnb"),
 	[CODEC_AMR_WB] = LAVC(DEPACKET_AMR_BYTES, "libopencore_amrwb", "amrwb"),
 	[CODEC_EVENT] = { .feed = NULL }, /* the last one */
 };
 
+static unsigned most_channels(const struct codec *c)
+{
+	if (c->id == CODEC_PCMU || c->id == CODEC_PCMA || c->id == CODEC_L16)
+		return MAX_PCM_CHANNELS;
+	return c->id == CODEC_OPUS ? 2 : 1;
+}
+
 static const char *why_not(const struct codec *c)
 {
-	bool pcm = c->id == CODEC_PCMU || c->id == CODEC_PCMA || c->id == CODEC_L16;
-
 	if (!formats[c->id].feed)
 		return "this codec is not known";
 	if (c->amr_interleaving)
 		return "interleaved AMR (RFC 4867 interleaving) is not supported";
 	if (c->amr_crc || c->amr_robust)
-		return "AMR with CRCs or robust sorting (RFC 4867 crc, robust-sorting) is not supported";
-	if (c->channels == 0 || c->channels > (pcm ? MAX_PCM_CHANNELS : c->id == CODEC_OPUS ? 2 : 1))
+		return "AMR with CRCs or robust sorting (RFC 4867 crc, robust-sorting) "
+		       "is not supported";
+	if (c->channels == 0 || c->channels > most_channels(c))
 		return "more channels than this codec can have here";
 	if (c->rate_hz < 4000 || c->rate_hz > 192000 || c->clock_hz < 1000)
 		return "its sample rate is out of range";
-	if (c->id == CODEC_SPEEX && c->rate_hz != 8000 && c->rate_hz != 16000 && c->rate_hz != 32000)
+	if (c->id == CODEC_SPEEX && c->rate_hz != 8000 && c->rate_hz != 16000 &&
+		c->rate_hz != 32000)
 		return "Speex has 8000, 16000 and 32000 Hz only";
 	if (c->id == CODEC_G726 && (c->g726_bits < 2 || c->g726_bits > 5))
 		return "G.726 has 2 to 5 bits only";
@@ -264,7 +281,8 @@ void decoder_free(struct decoder **d)
 /* Silence in the codec's format; the view is completed when the samples are there. */
 static void begin_audio(const struct decoder *d, struct audio *out)
 {
-	*out = (struct audio){ .channels = d->codec.channels, .rate_hz = d->codec.rate_hz };
+	*out = (struct audio){ .channels = d->codec.channels,
+		.rate_hz = d->codec.rate_hz };
 }
 
 int decoder_feed(struct decoder *d, struct span payload, struct audio *out, bool *quiet)
@@ -280,7 +298,8 @@ int decoder_feed(struct decoder *d, struct span payload, struct audio *out, bool
 	return rc;
 }
 
-void decoder_conceal(struct decoder *d, uint32_t ticks, struct span next, struct audio *out)
+void decoder_conceal(
+	struct decoder *d, uint32_t ticks, struct span next, struct audio *out)
 {
 	uint64_t frames = (uint64_t)ticks * d->codec.rate_hz / d->codec.clock_hz;
 

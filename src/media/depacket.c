@@ -17,8 +17,9 @@ static unsigned bits(struct span s, size_t at, unsigned n)
 
 /* --- AMR and AMR-WB, RFC 4867 4.3 and 4.4 --- */
 
-/* Bits of speech by frame type (RFC 4867 4.3.2 table 1, 3GPP TS 26.101 and 26.201); -1: not
- * assigned. 9-11 of AMR are the silence descriptors of GSM-EFR, TDMA-EFR and PDC-EFR. */
+/* Bits of speech by frame type (RFC 4867 4.3.2 table 1, 3GPP TS 26.101 and 26.201); -1:
+ * not assigned. 9-11 of AMR are the silence descriptors of GSM-EFR, TDMA-EFR and
+ * PDC-EFR. */
 static const int16_t amr_bits[16] = {
 	95, 103, 118, 134, 148, 159, 204, 244, 39, 43, 38, 37, -1, -1, -1, 0 };
 static const int16_t amr_wb_bits[16] = {
@@ -86,7 +87,8 @@ static int start_amr(struct depacket *d)
 	return d->data + speech <= d->payload.n * 8 ? 0 : -EINVAL;
 }
 
-/* As in storage format (RFC 4867 5.3): one octet with type and quality, then the speech. */
+/* As in storage format (RFC 4867 5.3): one octet with type and quality, then the
+ * speech. */
 static void next_amr(struct depacket *d, struct depacket_frame *f)
 {
 	size_t n;
@@ -107,24 +109,28 @@ static void next_amr(struct depacket *d, struct depacket_frame *f)
 
 /* --- formats that put frame after frame --- */
 
-/* The next frame of `rest`: bytes, or -1 when it is none. Only samples and kind are filled in. */
+/* The next frame of `rest`: bytes, or -1 when it is none. Only samples and kind are
+ * filled in. */
 typedef ptrdiff_t cut_fn(const struct codec *, struct span rest, struct depacket_frame *);
 
-static ptrdiff_t cut_g722(const struct codec *c, struct span rest, struct depacket_frame *f)
+static ptrdiff_t cut_g722(
+	const struct codec *c, struct span rest, struct depacket_frame *f)
 {
 	(void)c;
 	f->samples = (unsigned)rest.n * 2;
 	return (ptrdiff_t)rest.n;
 }
 
-static ptrdiff_t cut_g726(const struct codec *c, struct span rest, struct depacket_frame *f)
+static ptrdiff_t cut_g726(
+	const struct codec *c, struct span rest, struct depacket_frame *f)
 {
 	f->samples = (unsigned)rest.n * 8 / c->g726_bits;
 	return f->samples ? (ptrdiff_t)rest.n : -1;
 }
 
 /* Annex B puts at most one SID, as the last frame (RFC 3551 4.5.6). */
-static ptrdiff_t cut_g729(const struct codec *c, struct span rest, struct depacket_frame *f)
+static ptrdiff_t cut_g729(
+	const struct codec *c, struct span rest, struct depacket_frame *f)
 {
 	(void)c;
 	f->samples = 80;
@@ -133,9 +139,10 @@ static ptrdiff_t cut_g729(const struct codec *c, struct span rest, struct depack
 	return rest.n == 2 ? 2 : 10;
 }
 
-static ptrdiff_t cut_g7231(const struct codec *c, struct span rest, struct depacket_frame *f)
+static ptrdiff_t cut_g7231(
+	const struct codec *c, struct span rest, struct depacket_frame *f)
 {
-	static const int8_t bytes[4] = { 24, 20, 4, -1 }; /* 6.3, 5.3 kbit/s, SID, reserved */
+	static const int8_t bytes[4] = { 24, 20, 4, -1 }; /* 6.3k, 5.3k, SID, none */
 	unsigned type = rest.p[0] & 3;
 
 	(void)c;
@@ -145,7 +152,8 @@ static ptrdiff_t cut_g7231(const struct codec *c, struct span rest, struct depac
 	return bytes[type];
 }
 
-static ptrdiff_t cut_gsm(const struct codec *c, struct span rest, struct depacket_frame *f)
+static ptrdiff_t cut_gsm(
+	const struct codec *c, struct span rest, struct depacket_frame *f)
 {
 	(void)c;
 	f->samples = 160;
@@ -153,7 +161,8 @@ static ptrdiff_t cut_gsm(const struct codec *c, struct span rest, struct depacke
 }
 
 /* What the length says wins over what the SDP said: peers get this wrong. */
-static ptrdiff_t cut_ilbc(const struct codec *c, struct span rest, struct depacket_frame *f)
+static ptrdiff_t cut_ilbc(
+	const struct codec *c, struct span rest, struct depacket_frame *f)
 {
 	bool short_fits = rest.n % 38 == 0, long_fits = rest.n % 50 == 0;
 	bool is_short = short_fits == long_fits ? c->ilbc_ms == 20 : short_fits;
@@ -167,9 +176,11 @@ static const int16_t speex_narrow[16] = {
 	0, 38, 114, 155, 215, 295, 359, 487, 74, -1, -1, -1, -1, -1, -1, -1 };
 static const int16_t speex_wide[8] = { 0, 32, 108, 188, 348, -1, -1, -1 };
 /* In-band messages of mode 14 by their four bit type (Speex manual, 5.5). */
-static const uint8_t speex_inband[16] = { 1, 1, 4, 4, 4, 4, 4, 4, 8, 8, 16, 16, 32, 32, 64, 64 };
+static const uint8_t speex_inband[16] = { 1, 1, 4, 4, 4, 4, 4, 4, 8, 8, 16, 16, 32, 32,
+	64, 64 };
 
-/* Bits of one narrowband frame at `at` with the layers above it; 0: the end, -1: broken. */
+/* Bits of one narrowband frame at `at` with the layers above it; 0: the end, -1:
+ * broken. */
 static ptrdiff_t speex_frame_bits(struct span s, size_t at)
 {
 	size_t begin = at, total = s.n * 8;
@@ -202,7 +213,8 @@ static ptrdiff_t speex_inband_bits(struct span s, size_t at)
 }
 
 /* Frames follow each other without alignment: the decoder is given all of them. */
-static ptrdiff_t cut_speex(const struct codec *c, struct span rest, struct depacket_frame *f)
+static ptrdiff_t cut_speex(
+	const struct codec *c, struct span rest, struct depacket_frame *f)
 {
 	unsigned count = 0;
 	size_t at = 0;
@@ -236,7 +248,8 @@ static bool is_amr(const struct codec *c)
 	return c->id == CODEC_AMR || c->id == CODEC_AMR_WB;
 }
 
-static ptrdiff_t cut_next(const struct depacket *d, struct span rest, struct depacket_frame *f)
+static ptrdiff_t cut_next(
+	const struct depacket *d, struct span rest, struct depacket_frame *f)
 {
 	ptrdiff_t n;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* RTP payload formats: one payload to the frames its decoder takes. Pure.
- * G.722, G.723.1, G.726, G.729, GSM: RFC 3551 4.5; iLBC: RFC 3952; Speex: RFC 5574; AMR: RFC 4867.
- * A payload is checked as a whole before its first frame is given. */
+/* RTP payload formats: one payload to the frames its decoder takes. Pure. G.722, G.723.1,
+ * G.726, G.729, GSM: RFC 3551 4.5; iLBC: RFC 3952; Speex: RFC 5574; AMR: RFC 4867. A
+ * payload is checked as a whole before its first frame is given. */
 #ifndef MEDIA_DEPACKET_H
 #define MEDIA_DEPACKET_H
 
@@ -19,7 +19,8 @@ enum depacket_kind {
 
 struct depacket_frame {
 	enum depacket_kind kind;
-	struct span data;   /* into the payload or the depacket; valid until the next call */
+	struct span
+		data; /* into the payload or the depacket; valid until the next call */
 	unsigned samples;   /* at the codec's rate_hz */
 };
 

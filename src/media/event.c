@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "media/event.h"
 
-#define LONGEST_SEGMENT 0xffffU /* [ticks] longer events go on in a new segment, RFC 4733 2.5.1.3 */
+#define LONGEST_SEGMENT \
+	0xffffU /* [ticks] longer events go on in a new segment, RFC 4733 2.5.1.3 */
 
 static char digit_of(uint8_t code)
 {
@@ -10,7 +11,8 @@ static char digit_of(uint8_t code)
 	return code < sizeof(digits) - 1 ? digits[code] : '?';
 }
 
-/* The tracked event, or a later segment of it: those begin where the last one was full. */
+/* The tracked event, or a later segment of it: those begin where the last one was
+ * full. */
 static bool is_same(const struct event_tracker *t, uint8_t code, uint32_t ts)
 {
 	uint32_t after = ts - t->now.ts;
@@ -52,7 +54,8 @@ bool event_feed(struct event_tracker *t, const struct rtp *rtp, struct event *do
 		bool previous = event_finish(t, done);
 
 		begin(t, rtp);
-		/* One answer a call: should this be an end already, its repetition tells. */
+		/* One answer a call: should this be an end already, its repetition
+		 * tells. */
 		if (previous)
 			return true;
 	}

@@ -6,23 +6,30 @@
 #include "base/check.h"
 #include "base/mem.h"
 
-/* Sequence numbers are extended to 64 bits. `next` is the one to be released next; slots hold what
- * came early, [next, next + window), at number % window. Two packets can wait outside of the slots:
+/* Sequence numbers are extended to 64 bits. `next` is the one to be released next; slots
+ * hold what came early, [next, next + window), at number % window. Two packets can wait
+ * outside of the slots:
  *
- * beyond   further ahead than the window reaches. jitter_get releases the oldest until it fits;
- *          as jitter_get is called until false, there is never a second one.
- * suspect  a jump of more than MAX_DROPOUT ahead or MAX_MISORDER behind (RFC 3550 A.1). It is kept;
- *          if the packet that comes next in its sequence follows, both begin anew ("restart"),
- *          after all of the old sequence. Else it is dropped as late by the next such jump.
+ * beyond   further ahead than the window reaches. jitter_get releases the oldest until it
+ *          fits; as jitter_get is called until false, there is never a second one.
+ * suspect  a jump of more than MAX_DROPOUT ahead or MAX_MISORDER behind (RFC 3550 A.1).
+ *          It is kept; if the packet that comes next in its sequence follows, both begin
+ *          anew ("restart"), after all of the old sequence. Else it is dropped as late by
+ *          the next such jump.
  *
- * Unlike RFC 3550 the very first packet counts as valid: the spool holds RTP of known senders. */
+ * Unlike RFC 3550 the very first packet counts as valid: the spool holds RTP of known
+ * senders. */
 
 #define MAX_DROPOUT 3000 /* [packets] RFC 3550 A.1 */
 #define MAX_MISORDER 100
 #define MAX_WINDOW 256
 #define KEEP_BYTES 2048
 
-enum slot_state { SLOT_EMPTY, SLOT_KEPT, SLOT_PASSED /* too large to keep: released out of order */ };
+enum slot_state {
+	SLOT_EMPTY,
+	SLOT_KEPT,
+	SLOT_PASSED /* too large to keep: released out of order */
+};
 
 struct slot {
 	enum slot_state state;
@@ -41,9 +48,11 @@ struct jitter {
 	unsigned lost;                    /* holes given up, not yet told with a packet */
 	struct slot slot[MAX_WINDOW];
 	struct slot beyond, suspect;
-	uint64_t seen[MAX_WINDOW / 64];   /* bit number % MAX_WINDOW: came, for the last MAX_WINDOW */
+	uint64_t seen[MAX_WINDOW /
+		64]; /* bit number % MAX_WINDOW: came, for the last MAX_WINDOW */
 	unsigned spares;
-	uint8_t *spare[MAX_WINDOW + 2];   /* buffers made when first needed, used again and again */
+	uint8_t *spare[MAX_WINDOW +
+		2]; /* buffers made when first needed, used again and again */
 };
 
 struct jitter *jitter_new(const struct jitter_opts *o)
@@ -175,8 +184,8 @@ static enum jitter_result put_behind(struct jitter *j, int64_t number)
 	return JITTER_DROPPED;
 }
 
-/* A large packet is not kept. Nothing waits: the hole before it is given up. Something waits: it
- * goes out of order, and its place is marked. */
+/* A large packet is not kept. Nothing waits: the hole before it is given up. Something
+ * waits: it goes out of order, and its place is marked. */
 static enum jitter_result put_large(struct jitter *j, int64_t number)
 {
 	if (!j->kept) {
@@ -191,8 +200,8 @@ static enum jitter_result put_large(struct jitter *j, int64_t number)
 	return JITTER_NEXT;
 }
 
-static enum jitter_result put_ahead(struct jitter *j, const struct rtp *rtp, int64_t number,
-	usec_t now)
+static enum jitter_result put_ahead(
+	struct jitter *j, const struct rtp *rtp, int64_t number, usec_t now)
 {
 	bool inside = number - j->next < j->o.window;
 
@@ -322,8 +331,8 @@ static bool get(struct jitter *j, usec_t now, bool wait, struct rtp *rtp, unsign
 	if (!j->kept)
 		return false;
 	s = first_kept(j);
-	if (wait && !j->restarting && j->beyond.state == SLOT_EMPTY && j->next < s->number &&
-	    now - oldest(j) < j->o.hold)
+	if (wait && !j->restarting && j->beyond.state == SLOT_EMPTY &&
+		j->next < s->number && now - oldest(j) < j->o.hold)
 		return false;
 	give_up_until(j, s->number);
 	release(j, s, rtp, lost);

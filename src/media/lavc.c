@@ -38,7 +38,8 @@ static void on_message(void *object, int av_level, const char *format, va_list a
 	uint64_t more;
 	int prefix = 1;
 
-	if (av_level > av_log_get_level() || !log_allowed(&limit, clock_mono(), SEC, &more))
+	if (av_level > av_log_get_level() ||
+		!log_allowed(&limit, clock_mono(), SEC, &more))
 		return;
 	av_log_format_line2(object, av_level, format, args, line, sizeof(line), &prefix);
 	line[strcspn(line, "\n")] = '\0';
@@ -86,7 +87,8 @@ struct lavc *lavc_open(const struct lavc_opts *o)
 	l->packet = av_packet_alloc();
 	l->frame = av_frame_alloc();
 	l->input = av_buffer_alloc(o->max_bytes + AV_INPUT_BUFFER_PADDING_SIZE);
-	if (!codec || !l->packet || !l->frame || !l->input || open_context(l, codec, o) < 0)
+	if (!codec || !l->packet || !l->frame || !l->input ||
+		open_context(l, codec, o) < 0)
 		lavc_free(&l);
 	return l;
 }

@@ -15,10 +15,12 @@ struct lavc_opts {
 
 struct lavc;
 
-struct lavc *lavc_open(const struct lavc_opts *); /* NULL: libavcodec has no such decoder */
+struct lavc *lavc_open(
+	const struct lavc_opts *); /* NULL: libavcodec has no such decoder */
 void lavc_free(struct lavc **);
 
-/* One frame, at most max samples written. Returns the samples, or -EINVAL when it was refused. */
+/* One frame, at most max samples written. Returns the samples, or -EINVAL when it was
+ * refused. */
 ptrdiff_t lavc_decode(struct lavc *, struct span frame, int16_t *out, size_t max);
 
 #endif

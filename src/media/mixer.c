@@ -6,9 +6,9 @@
 #include "base/check.h"
 #include "base/mem.h"
 
-/* One ring of samples for each output channel: adding runs over contiguous memory, and the
- * channels are interleaved on the way out. Invariant: every cell that is not between position
- * and newest is zero. */
+/* One ring of samples for each output channel: adding runs over contiguous memory, and
+ * the channels are interleaved on the way out. Invariant: every cell that is not between
+ * position and newest is zero. */
 struct mixer {
 	unsigned channels;
 	size_t span;     /* [frames] of each ring */
@@ -81,13 +81,14 @@ static void push_out(struct mixer *m, int64_t newest)
 		m->newest = m->position;
 }
 
-unsigned mixer_put(struct mixer *m, unsigned channel, int64_t position, const int16_t *samples,
-	unsigned n)
+unsigned mixer_put(struct mixer *m, unsigned channel, int64_t position,
+	const int16_t *samples, unsigned n)
 {
 	unsigned late = 0;
 
 	if (position < m->position) {
-		late = m->position - position < n ? (unsigned)(m->position - position) : n;
+		late = m->position - position < n ? (unsigned)(m->position - position)
+						  : n;
 		position += late;
 	}
 	if (late == n)
@@ -95,7 +96,8 @@ unsigned mixer_put(struct mixer *m, unsigned channel, int64_t position, const in
 	samples += late;
 	n -= late;
 	push_out(m, position + n);
-	if (position < m->position) { /* longer than the whole span: its own beginning goes */
+	if (position <
+		m->position) { /* longer than the whole span: its own beginning goes */
 		unsigned gone = (unsigned)(m->position - position);
 
 		position += gone;

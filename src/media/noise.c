@@ -14,7 +14,8 @@ bool noise_update(struct noise *n, struct span payload)
 	if (n->order > NOISE_MAX_ORDER)
 		n->order = NOISE_MAX_ORDER;
 	for (unsigned i = 0; i < n->order; i++) {
-		float k = 258.0f * ((float)payload.p[1 + i] - 127) / 32768; /* RFC 3389 3.2 */
+		float k = 258.0f * ((float)payload.p[1 + i] - 127) /
+			32768; /* RFC 3389 3.2 */
 
 		n->reflection[i] = fmaxf(-STABLE, fminf(k, STABLE));
 	}

@@ -45,7 +45,9 @@ static int length(struct span s)
 
 unsigned opus_frames(struct span payload)
 {
-	int n = payload.n ? opus_packet_get_nb_samples(payload.p, length(payload), OPUS_RATE_HZ) : 0;
+	int n = payload.n
+		? opus_packet_get_nb_samples(payload.p, length(payload), OPUS_RATE_HZ)
+		: 0;
 
 	return n > 0 ? (unsigned)n : 0;
 }
@@ -68,7 +70,8 @@ static unsigned guess(struct opus *o, unsigned frames, int16_t *out)
 	while (done < frames) {
 		unsigned part = frames - done < LONGEST ? frames - done : LONGEST;
 
-		if (opus_decode(o->decoder, NULL, 0, out + (size_t)done * o->channels, (int)part, 0) < 0)
+		if (opus_decode(o->decoder, NULL, 0, out + (size_t)done * o->channels,
+			    (int)part, 0) < 0)
 			break;
 		done += part;
 	}
@@ -88,7 +91,7 @@ unsigned opus_conceal(struct opus *o, unsigned frames, struct span next, int16_t
 	done = guess(o, frames - told, out);
 	if (!told || done < frames - told)
 		return done;
-	n = opus_decode(o->decoder, next.p, length(next), out + (size_t)done * o->channels,
-		(int)told, 1);
+	n = opus_decode(o->decoder, next.p, length(next),
+		out + (size_t)done * o->channels, (int)told, 1);
 	return n > 0 ? done + (unsigned)n : done;
 }

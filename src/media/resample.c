@@ -18,8 +18,8 @@ struct resample {
 	unsigned room;    /* [frames] */
 };
 
-/* Mono goes to every channel as loud as it is; surplus inputs share the last output, and whatever
- * shares an output is averaged, so nothing can clip. */
+/* Mono goes to every channel as loud as it is; surplus inputs share the last output, and
+ * whatever shares an output is averaged, so nothing can clip. */
 static void fill_matrix(double *matrix, unsigned in, unsigned out)
 {
 	for (unsigned o = 0; o < out; o++) {
@@ -39,8 +39,10 @@ static int set_up(struct resample *r, uint32_t in_hz)
 	AVChannelLayout in, out;
 
 	/* Unspecified order: the channels are participants, not loudspeakers. */
-	in = (AVChannelLayout){ .order = AV_CHANNEL_ORDER_UNSPEC, .nb_channels = (int)r->in_channels };
-	out = (AVChannelLayout){ .order = AV_CHANNEL_ORDER_UNSPEC, .nb_channels = (int)r->out_channels };
+	in = (AVChannelLayout){ .order = AV_CHANNEL_ORDER_UNSPEC,
+		.nb_channels = (int)r->in_channels };
+	out = (AVChannelLayout){ .order = AV_CHANNEL_ORDER_UNSPEC,
+		.nb_channels = (int)r->out_channels };
 	if (swr_alloc_set_opts2(&r->swr, &out, AV_SAMPLE_FMT_S16, (int)r->out_hz,
 		&in, AV_SAMPLE_FMT_S16, (int)in_hz, 0, NULL) < 0)
 		return -1;
@@ -65,8 +67,9 @@ struct resample *resample_new(uint32_t in_hz, unsigned in_channels, uint32_t out
 	r->in_channels = in_channels;
 	r->out_channels = out_channels;
 	if (set_up(r, in_hz) < 0)
-		die("libswresample cannot convert %u Hz, %u channels to %u Hz, %u channels", in_hz,
-			in_channels, out_hz, out_channels);
+		die("libswresample cannot convert %u Hz, %u channels to %u Hz, %u "
+		    "channels",
+			in_hz, in_channels, out_hz, out_channels);
 	return r;
 }
 
@@ -80,7 +83,8 @@ void resample_free(struct resample **r)
 	*r = NULL;
 }
 
-static void convert(struct resample *r, const uint8_t **from, unsigned frames, struct audio *out)
+static void convert(
+	struct resample *r, const uint8_t **from, unsigned frames, struct audio *out)
 {
 	int most = swr_get_out_samples(r->swr, (int)frames);
 	uint8_t *to;
@@ -90,7 +94,8 @@ static void convert(struct resample *r, const uint8_t **from, unsigned frames, s
 	if (most > 0 && (unsigned)most > r->room) {
 		r->room = (unsigned)most;
 		free(r->samples);
-		r->samples = xalloc((size_t)r->room * r->out_channels * sizeof(*r->samples));
+		r->samples =
+			xalloc((size_t)r->room * r->out_channels * sizeof(*r->samples));
 	}
 	to = (uint8_t *)r->samples;
 	n = swr_convert(r->swr, &to, (int)r->room, from, (int)frames);
@@ -106,7 +111,8 @@ void resample_run(struct resample *r, const struct audio *in, struct audio *out)
 	if (in->frames)
 		convert(r, &from, in->frames, out);
 	else
-		*out = (struct audio){ .channels = r->out_channels, .rate_hz = r->out_hz };
+		*out = (struct audio){ .channels = r->out_channels,
+			.rate_hz = r->out_hz };
 }
 
 void resample_drain(struct resample *r, struct audio *out)

@@ -39,8 +39,9 @@ static int parse_ipv4(struct span packet, struct udp *udp)
 	return parse_udp_header(span_skip(span_head(packet, total), header), udp);
 }
 
-/* Hop-by-hop, routing and destination options, RFC 8200 4. A fragment header that is the whole
- * packet (RFC 6946) is passed over too. *next becomes 0xff where something else is met. */
+/* Hop-by-hop, routing and destination options, RFC 8200 4. A fragment header that is the
+ * whole packet (RFC 6946) is passed over too. *next becomes 0xff where something else is
+ * met. */
 static struct span skip_extensions(struct span rest, uint8_t *next)
 {
 	while (*next != PROTO_UDP) {
@@ -132,7 +133,8 @@ bool rtcp_find_sr(struct span payload, struct rtcp_sr *sr)
 			return false;
 		if (payload.p[1] == 200 && bytes >= RTCP_SR_BYTES) {
 			sr->ssrc = span_be32(payload, 4);
-			sr->ntp = (uint64_t)span_be32(payload, 8) << 32 | span_be32(payload, 12);
+			sr->ntp = (uint64_t)span_be32(payload, 8) << 32 |
+				span_be32(payload, 12);
 			sr->ts = span_be32(payload, 16);
 			return true;
 		}
@@ -141,7 +143,8 @@ bool rtcp_find_sr(struct span payload, struct rtcp_sr *sr)
 	return false;
 }
 
-void udp_format(uint8_t family, const uint8_t address[16], uint16_t port, char *out, size_t max)
+void udp_format(
+	uint8_t family, const uint8_t address[16], uint16_t port, char *out, size_t max)
 {
 	char text[INET6_ADDRSTRLEN] = "?";
 

@@ -16,8 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct codec c;
 
 	codec_parse(span_head(in, n), span_skip(in, n + 1), &c);
-	if (strnlen(c.name, sizeof(c.name)) == sizeof(c.name) || c.clock_hz == 0 || c.rate_hz == 0 ||
-	    !codec_equal(&c, &c))
+	if (strnlen(c.name, sizeof(c.name)) == sizeof(c.name) || c.clock_hz == 0 ||
+		c.rate_hz == 0 || !codec_equal(&c, &c))
 		abort();
 	d = decoder_new(&c, &reason);
 	if (!d && !reason)

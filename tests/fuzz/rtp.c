@@ -44,7 +44,8 @@ static void order_packets(struct span in)
 	usec_t now = 0;
 
 	for (; in.n >= 3; in = span_skip(in, 3)) {
-		struct rtp rtp = { .seq = span_be16(in, 0), .payload = span_head(in, 8) }, out;
+		struct rtp rtp = { .seq = span_be16(in, 0), .payload = span_head(in, 8) },
+			   out;
 
 		now += span_u8(in, 2) * MSEC;
 		jitter_put(j, &rtp, now);

@@ -35,7 +35,8 @@ static const struct row rows[] = {
 	{ "CN/8000", "", true, CODEC_CN, 8000, 8000, 1 },
 	{ "telephone-event/48000", "0-16", true, CODEC_EVENT, 48000, 48000, 1 },
 	{ "EVS/16000", "", true, CODEC_UNKNOWN, 16000, 16000, 1 },
-	{ "a-name-that-is-much-longer-than-any/90000", "", true, CODEC_UNKNOWN, 90000, 90000, 1 },
+	{ "a-name-that-is-much-longer-than-any/90000", "", true, CODEC_UNKNOWN, 90000,
+		90000, 1 },
 	{ "  PCMA / 8000 / 1 ", "", true, CODEC_PCMA, 8000, 8000, 1 },
 	{ "PCMA/8000/", "", true, CODEC_PCMA, 8000, 8000, 1 },
 	{ "", "", false, CODEC_UNKNOWN, 8000, 8000, 1 },
@@ -58,17 +59,18 @@ static void reads_rtpmaps(void **state)
 		struct codec c;
 
 		if (codec_parse(span_text(r->rtpmap), span_text(r->fmtp), &c) != r->ok ||
-		    c.id != r->id || c.clock_hz != r->clock_hz || c.rate_hz != r->rate_hz ||
-		    c.channels != r->channels)
-			fail_msg("%s: id %d clock %u rate %u channels %u", r->rtpmap, c.id, c.clock_hz,
-				c.rate_hz, c.channels);
+			c.id != r->id || c.clock_hz != r->clock_hz ||
+			c.rate_hz != r->rate_hz || c.channels != r->channels)
+			fail_msg("%s: id %d clock %u rate %u channels %u", r->rtpmap,
+				c.id, c.clock_hz, c.rate_hz, c.channels);
 	}
 }
 
 /* Every part of a good one, in memory of just that size. */
 static void survives_being_cut(void **state)
 {
-	static const char whole[] = "AMR-WB/16000/1", fmtp[] = "mode=20; octet-align=1;crc=0;=;;annexb";
+	static const char whole[] = "AMR-WB/16000/1",
+			  fmtp[] = "mode=20; octet-align=1;crc=0;=;;annexb";
 	struct codec c;
 
 	(void)state;
@@ -102,13 +104,15 @@ static void reads_parameters(void **state)
 
 	(void)state;
 	c = parse("AMR/8000", "mode-set=0,2,5,7; octet-align=1 ;max-red=0");
-	assert_true(c.octet_aligned && !c.amr_crc && !c.amr_interleaving && !c.amr_robust);
+	assert_true(
+		c.octet_aligned && !c.amr_crc && !c.amr_interleaving && !c.amr_robust);
 	assert_false(parse("AMR/8000", "octet-align=0").octet_aligned);
 	c = parse("AMR/8000", "OCTET-ALIGN=0;crc=1");
 	assert_true(c.amr_crc && c.octet_aligned);
 	c = parse("AMR-WB/16000", "interleaving=30");
 	assert_true(c.amr_interleaving && c.octet_aligned);
-	assert_true(parse("AMR/8000", "robust-sorting=1").amr_robust);
+	c = parse("AMR/8000", "robust-sorting=1");
+	assert_true(c.amr_robust && c.octet_aligned);
 	assert_int_equal(parse("iLBC/8000", "mode=20").ilbc_ms, 20);
 	assert_int_equal(parse("iLBC/8000", "mode=30").ilbc_ms, 30);
 	assert_int_equal(parse("iLBC/8000", "").ilbc_ms, 30);
@@ -130,10 +134,18 @@ static void knows_static_types(void **state)
 		uint32_t clock_hz;
 		unsigned channels;
 	} known[] = {
-		{ 0, CODEC_PCMU, 8000, 1 },  { 2, CODEC_G726, 8000, 1 },  { 3, CODEC_GSM, 8000, 1 },
-		{ 4, CODEC_G7231, 8000, 1 }, { 6, CODEC_UNKNOWN, 16000, 1 }, { 8, CODEC_PCMA, 8000, 1 },
-		{ 9, CODEC_G722, 8000, 1 },  { 10, CODEC_L16, 44100, 2 }, { 11, CODEC_L16, 44100, 1 },
-		{ 13, CODEC_CN, 8000, 1 },   { 18, CODEC_G729, 8000, 1 }, { 34, CODEC_UNKNOWN, 90000, 1 },
+		{ 0, CODEC_PCMU, 8000, 1 },
+		{ 2, CODEC_G726, 8000, 1 },
+		{ 3, CODEC_GSM, 8000, 1 },
+		{ 4, CODEC_G7231, 8000, 1 },
+		{ 6, CODEC_UNKNOWN, 16000, 1 },
+		{ 8, CODEC_PCMA, 8000, 1 },
+		{ 9, CODEC_G722, 8000, 1 },
+		{ 10, CODEC_L16, 44100, 2 },
+		{ 11, CODEC_L16, 44100, 1 },
+		{ 13, CODEC_CN, 8000, 1 },
+		{ 18, CODEC_G729, 8000, 1 },
+		{ 34, CODEC_UNKNOWN, 90000, 1 },
 	};
 	struct codec c;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Every codec by its sound: a tone is encoded by somebody else's encoder, put into RTP payloads, and
- * has to come out of the decoder as the same tone, as long and as loud. */
+/* Every codec by its sound: a tone is encoded by somebody else's encoder, put into RTP
+ * payloads, and has to come out of the decoder as the same tone, as long and as loud. */
 #include "media/decoder.h"
 
 #include <setjmp.h>
@@ -41,7 +41,8 @@ static void add_payload(struct payloads *p, const void *bytes, size_t n)
 
 struct sound {
 	const char *rtpmap, *fmtp;
-	void (*encode)(const struct sound *, const int16_t *pcm, unsigned frames, struct payloads *);
+	void (*encode)(const struct sound *, const int16_t *pcm, unsigned frames,
+		struct payloads *);
 	const char *encoder;   /* of libavcodec */
 	unsigned bit_rate;
 	unsigned payload_bytes; /* of a stream of bits that can be cut anywhere */
@@ -60,7 +61,8 @@ static void receive_packets(AVCodecContext *c, AVPacket *packet, struct payloads
 	}
 }
 
-static AVCodecContext *open_encoder(const struct sound *s, unsigned rate_hz, unsigned channels)
+static AVCodecContext *open_encoder(
+	const struct sound *s, unsigned rate_hz, unsigned channels)
 {
 	const AVCodec *codec = avcodec_find_encoder_by_name(s->encoder);
 	AVCodecContext *c;
@@ -86,7 +88,8 @@ static void cut_stream(struct payloads *p, unsigned bytes)
 		p->list[p->n++] = span_of(p->bytes + at, bytes);
 }
 
-static void by_lavc(const struct sound *s, const int16_t *pcm, unsigned frames, struct payloads *p)
+static void by_lavc(
+	const struct sound *s, const int16_t *pcm, unsigned frames, struct payloads *p)
 {
 	AVPacket *packet = av_packet_alloc();
 	AVFrame *frame = av_frame_alloc();
@@ -119,7 +122,8 @@ static void by_lavc(const struct sound *s, const int16_t *pcm, unsigned frames, 
 }
 
 /* Two frames a packet, the usual 20 ms. */
-static void by_bcg729(const struct sound *s, const int16_t *pcm, unsigned frames, struct payloads *p)
+static void by_bcg729(
+	const struct sound *s, const int16_t *pcm, unsigned frames, struct payloads *p)
 {
 	bcg729EncoderChannelContextStruct *e = initBcg729EncoderChannel(0);
 	uint8_t payload[20], n;
@@ -142,11 +146,13 @@ static void put_bits(uint8_t *to, size_t *at, unsigned value, unsigned n)
 }
 
 static const uint16_t amr_bits[16] = { 95, 103, 118, 134, 148, 159, 204, 244, 39 };
-static const uint16_t amr_wb_bits[16] = { 132, 177, 253, 285, 317, 365, 397, 461, 477, 40 };
+static const uint16_t amr_wb_bits[16] = { 132, 177, 253, 285, 317, 365, 397, 461, 477,
+	40 };
 
-/* Frames in storage format to one RFC 4867 payload; written from the RFC's pictures, apart from the
- * reader under test. */
-static void add_amr(struct payloads *p, uint8_t frame[][64], unsigned n, bool wide, bool aligned)
+/* Frames in storage format to one RFC 4867 payload; written from the RFC's pictures,
+ * apart from the reader under test. */
+static void add_amr(
+	struct payloads *p, uint8_t frame[][64], unsigned n, bool wide, bool aligned)
 {
 	uint8_t payload[600] = { 0 };
 	size_t at = 0;
@@ -164,7 +170,8 @@ static void add_amr(struct payloads *p, uint8_t frame[][64], unsigned n, bool wi
 		unsigned count = wide ? amr_wb_bits[type] : amr_bits[type];
 
 		for (unsigned b = 0; b < count; b++)
-			put_bits(payload, &at, (unsigned)frame[i][1 + b / 8] >> (7 - b % 8) & 1, 1);
+			put_bits(payload, &at,
+				(unsigned)frame[i][1 + b / 8] >> (7 - b % 8) & 1, 1);
 		if (aligned)
 			at = (at + 7) / 8 * 8;
 	}
@@ -172,14 +179,16 @@ static void add_amr(struct payloads *p, uint8_t frame[][64], unsigned n, bool wi
 }
 
 /* bit_rate: the mode; payload_bytes: frames in one packet. */
-static void by_amr(const struct sound *s, const int16_t *pcm, unsigned frames, struct payloads *p)
+static void by_amr(
+	const struct sound *s, const int16_t *pcm, unsigned frames, struct payloads *p)
 {
 	void *e = Encoder_Interface_init(0);
 	uint8_t frame[8][64];
 	unsigned have = 0;
 
 	for (unsigned at = 0; at + 160 <= frames; at += 160) {
-		Encoder_Interface_Encode(e, (enum Mode)s->bit_rate, pcm + at, frame[have++], 0);
+		Encoder_Interface_Encode(
+			e, (enum Mode)s->bit_rate, pcm + at, frame[have++], 0);
 		if (have == s->payload_bytes) {
 			add_amr(p, frame, have, false, strstr(s->fmtp, "octet-align=1"));
 			have = 0;
@@ -188,7 +197,8 @@ static void by_amr(const struct sound *s, const int16_t *pcm, unsigned frames, s
 	Encoder_Interface_exit(e);
 }
 
-static void by_amr_wb(const struct sound *s, const int16_t *pcm, unsigned frames, struct payloads *p)
+static void by_amr_wb(
+	const struct sound *s, const int16_t *pcm, unsigned frames, struct payloads *p)
 {
 	void *e = E_IF_init();
 	uint8_t frame[8][64];
@@ -205,16 +215,18 @@ static void by_amr_wb(const struct sound *s, const int16_t *pcm, unsigned frames
 }
 
 /* payload_bytes: samples of one packet. */
-static void by_opus(const struct sound *s, const int16_t *pcm, unsigned frames, struct payloads *p)
+static void by_opus(
+	const struct sound *s, const int16_t *pcm, unsigned frames, struct payloads *p)
 {
 	unsigned channels = strstr(s->rtpmap, "/2") ? 2 : 1;
-	OpusEncoder *e = opus_encoder_create(48000, (int)channels, OPUS_APPLICATION_VOIP, NULL);
+	OpusEncoder *e =
+		opus_encoder_create(48000, (int)channels, OPUS_APPLICATION_VOIP, NULL);
 	uint8_t payload[4000];
 
 	opus_encoder_ctl(e, OPUS_SET_BITRATE((int)s->bit_rate));
 	for (unsigned at = 0; at + s->payload_bytes <= frames; at += s->payload_bytes) {
-		int n = opus_encode(e, pcm + (size_t)at * channels, (int)s->payload_bytes, payload,
-			sizeof(payload));
+		int n = opus_encode(e, pcm + (size_t)at * channels, (int)s->payload_bytes,
+			payload, sizeof(payload));
 
 		assert_true(n > 0);
 		add_payload(p, payload, (size_t)n);
@@ -260,7 +272,8 @@ static const struct sound sounds[] = {
 	{ "speex/8000", "", by_lavc, "libspeex", 15000, 0, 440, .8, 3 },
 	{ "speex/16000", "", by_lavc, "libspeex", 27800, 0, 440, .8, 3 },
 	{ "speex/32000", "", by_lavc, "libspeex", 36000, 0, 440, .8, 3 },
-	/* libavcodec's own AMR decoders are too quiet on tones, see src/media/decoder.c. */
+	/* libavcodec's own AMR decoders are too quiet on tones, see
+	 * src/media/decoder.c. */
 	{ "AMR/8000", "", by_amr, "", MR122, 1, 440, .8, 3 },
 	{ "AMR/8000", "", by_amr, "", MR475, 3, 440, .7, 3 },
 	{ "AMR/8000", "octet-align=1", by_amr, "", MR122, 1, 440, .8, 3 },
@@ -282,6 +295,8 @@ static unsigned decode_all(struct decoder *d, const struct payloads *p, struct a
 	static int16_t samples[300000];
 	unsigned frames = 0, ticks = 0;
 
+	*all = (struct audio){ .channels = 1 };
+
 	for (unsigned i = 0; i < p->n; i++) {
 		struct audio a;
 		bool quiet;
@@ -290,7 +305,8 @@ static unsigned decode_all(struct decoder *d, const struct payloads *p, struct a
 		assert_int_equal(decoder_feed(d, p->list[i], &a, &quiet), 0);
 		assert_false(quiet);
 		assert_true((size_t)(frames + a.frames) * a.channels <= 300000);
-		memcpy(samples + (size_t)frames * a.channels, a.samples, (size_t)a.frames * a.channels * 2);
+		memcpy(samples + (size_t)frames * a.channels, a.samples,
+			(size_t)a.frames * a.channels * 2);
 		frames += a.frames;
 		*all = a;
 	}
@@ -301,19 +317,22 @@ static unsigned decode_all(struct decoder *d, const struct payloads *p, struct a
 
 static void check_tone(const struct sound *s, const struct audio *a)
 {
-	unsigned skip = a->rate_hz / 10; /* the codec's delay and its getting used to it */
+	unsigned skip =
+		a->rate_hz / 10; /* the codec's delay and its getting used to it */
 
 	for (unsigned c = 0; c < a->channels; c++) {
 		const int16_t *from = a->samples + (size_t)skip * a->channels + c;
 		unsigned n = a->frames - 2 * skip;
 		double share = sound_share(from, n, a->channels, a->rate_hz, s->hz);
-		double db = 20 * log10(sound_rms(from, n, a->channels) / (AMPLITUDE / sqrt(2)));
+		double db = 20 *
+			log10(sound_rms(from, n, a->channels) / (AMPLITUDE / sqrt(2)));
 
-		print_message("%-18s %-26s %5u Hz %u: %4.0f Hz %.3f, level %+.1f dB\n", s->rtpmap, s->fmtp,
-			a->rate_hz, c, s->hz, share, db);
+		print_message("%-18s %-26s %5u Hz %u: %4.0f Hz %.3f, level %+.1f dB\n",
+			s->rtpmap, s->fmtp, a->rate_hz, c, s->hz, share, db);
 		assert_true(share >= s->least_share);
 		assert_true(fabs(db) <= s->most_db);
-		assert_true(sound_share(from, n, a->channels, a->rate_hz, s->hz * 1.5) < .05);
+		assert_true(
+			sound_share(from, n, a->channels, a->rate_hz, s->hz * 1.5) < .05);
 	}
 }
 
@@ -331,7 +350,8 @@ static void comes_out_as_the_same_tone(void **state)
 	assert_true(codec_parse(span_text(s->rtpmap), span_text(s->fmtp), &codec));
 	pcm = calloc(codec.rate_hz * codec.channels, sizeof(*pcm));
 	for (unsigned c = 0; c < codec.channels; c++)
-		sound_tone(pcm + c, codec.rate_hz, codec.channels, codec.rate_hz, s->hz, AMPLITUDE);
+		sound_tone(pcm + c, codec.rate_hz, codec.channels, codec.rate_hz, s->hz,
+			AMPLITUDE);
 	s->encode(s, pcm, codec.rate_hz, p);
 	d = decoder_new(&codec, &reason);
 	assert_non_null(d);
@@ -339,7 +359,8 @@ static void comes_out_as_the_same_tone(void **state)
 	assert_int_equal(all.rate_hz, codec.rate_hz);
 	assert_int_equal((uint64_t)all.frames * codec.clock_hz / codec.rate_hz, ticks);
 	/* A second, or half of one, less what did not fill a packet. */
-	assert_true(all.frames >= codec.rate_hz * 42 / 100 && all.frames <= codec.rate_hz * 102 / 100);
+	assert_true(all.frames >= codec.rate_hz * 42 / 100 &&
+		all.frames <= codec.rate_hz * 102 / 100);
 	check_tone(s, &all);
 	decoder_free(&d);
 	free(pcm);
@@ -353,7 +374,8 @@ int main(void)
 	struct CMUnitTest tests[SOUNDS];
 
 	for (size_t i = 0; i < SOUNDS; i++)
-		tests[i] = (struct CMUnitTest){ sounds[i].rtpmap, comes_out_as_the_same_tone, NULL, NULL,
-			(void *)(uintptr_t)&sounds[i] };
+		tests[i] =
+			(struct CMUnitTest){ sounds[i].rtpmap, comes_out_as_the_same_tone,
+				NULL, NULL, (void *)(uintptr_t)&sounds[i] };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

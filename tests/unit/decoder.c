@@ -76,7 +76,8 @@ static const struct row rows[] = {
 	{ "PCMA/8000/2", "", 160, { 0 }, 0, 80, 2, false, 80 },
 	{ "PCMA/8000/2", "", 161, { 0 }, -EINVAL, 0, 2, false, 0 },
 	{ "PCMA/8000", "", 0, { 0 }, -EINVAL, 0, 1, false, 0 },
-	{ "PCMU/8000", "", DECODER_MAX_SAMPLES, { 0 }, 0, DECODER_MAX_SAMPLES, 1, false, 48000 },
+	{ "PCMU/8000", "", DECODER_MAX_SAMPLES, { 0 }, 0, DECODER_MAX_SAMPLES, 1, false,
+		48000 },
 	{ "PCMU/8000", "", DECODER_MAX_SAMPLES + 1, { 0 }, -EINVAL, 0, 1, false, 0 },
 	{ "L16/44100/2", "", 64, { 0x12, 0x34 }, 0, 16, 2, false, 16 },
 	{ "L16/44100/2", "", 66, { 0 }, -EINVAL, 0, 2, false, 0 },
@@ -92,7 +93,8 @@ static const struct row rows[] = {
 	{ "AMR-WB/16000", "octet-align=1", 7, { 0xf0, 0x4c }, 0, 0, 1, true, 320 },
 	{ "AMR/8000", "", 1, { 0 }, -EINVAL, 0, 1, false, 0 },
 	{ "opus/48000/2", "", 0, { 0 }, -EINVAL, 0, 2, false, 0 },
-	{ "opus/48000/2", "", 2, { 0x03, 0xff }, -EINVAL, 0, 2, false, 0 }, /* 63 frames */
+	{ "opus/48000/2", "", 2, { 0x03, 0xff }, -EINVAL, 0, 2, false,
+		0 }, /* 63 frames */
 };
 
 static void answers_each_payload(void **state)
@@ -111,8 +113,8 @@ static void answers_each_payload(void **state)
 		rc = decoder_feed(d, span_of(payload, r->n), &a, &quiet);
 		if (rc != r->rc || a.frames != r->frames || a.channels != r->channels ||
 		    quiet != r->quiet)
-			fail_msg("row %zu, %s of %zu: %d, frames %u channels %u quiet %d", i, r->rtpmap,
-				r->n, rc, a.frames, a.channels, quiet);
+			fail_msg("row %zu, %s of %zu: %d, frames %u channels %u quiet %d",
+				i, r->rtpmap, r->n, rc, a.frames, a.channels, quiet);
 		decoder_free(&d);
 		assert_null(d);
 		free(payload);
@@ -136,12 +138,18 @@ static void reads_l16_in_network_order(void **state)
 static void says_why_not(void **state)
 {
 	static const char *const refused[][3] = {
-		{ "EVS/16000", "", "known" },          { "CN/8000", "", "known" },
-		{ "AMR/8000", "interleaving=4", "interleav" }, { "AMR/8000", "crc=1", "CRC" },
-		{ "AMR-WB/16000", "robust-sorting=1", "robust" }, { "AMR/8000/2", "", "channels" },
-		{ "GSM/8000/2", "", "channels" },      { "opus/48000/3", "", "channels" },
-		{ "L16/8000/9", "", "channels" },      { "L16/1000", "", "rate" },
-		{ "PCMA/1000000", "", "rate" },        { "speex/11025", "", "Speex" },
+		{ "EVS/16000", "", "known" },
+		{ "CN/8000", "", "known" },
+		{ "AMR/8000", "interleaving=4", "interleav" },
+		{ "AMR/8000", "crc=1", "CRC" },
+		{ "AMR-WB/16000", "robust-sorting=1", "robust" },
+		{ "AMR/8000/2", "", "channels" },
+		{ "GSM/8000/2", "", "channels" },
+		{ "opus/48000/3", "", "channels" },
+		{ "L16/8000/9", "", "channels" },
+		{ "L16/1000", "", "rate" },
+		{ "PCMA/1000000", "", "rate" },
+		{ "speex/11025", "", "Speex" },
 	};
 
 	(void)state;
@@ -191,7 +199,9 @@ static double concealed_level(const struct opus_run *r, unsigned lost, bool told
 	bool quiet;
 
 	for (unsigned i = 0; i < lost; i++)
-		assert_int_equal(decoder_feed(d, span_of(r->payload[i], (size_t)r->n[i]), &a, &quiet), 0);
+		assert_int_equal(decoder_feed(d, span_of(r->payload[i], (size_t)r->n[i]),
+					 &a, &quiet),
+			0);
 	decoder_conceal(d, FRAME, told ? next : span_of("", 0), &a);
 	assert_int_equal(a.frames, FRAME);
 	assert_int_equal(a.channels, 2);
@@ -206,7 +216,8 @@ static void conceals_opus(void **state)
 
 	(void)state;
 	encode_opus(&r, 8000, 1, 0);
-	/* In the middle of the tone it goes on; its beginning only the next packet can tell. */
+	/* In the middle of the tone it goes on; its beginning only the next packet can
+	 * tell. */
 	assert_true(concealed_level(&r, 45, false) > 2000);
 	assert_true(concealed_level(&r, 45, true) > 2000);
 	assert_true(concealed_level(&r, 31, true) > 2000);
@@ -216,9 +227,17 @@ static void conceals_opus(void **state)
 
 static void bounds_concealment(void **state)
 {
-	static const struct { uint32_t ticks, frames; } holes[] = {
-		{ 0, 0 }, { 119, 0 }, { 120, 120 }, { 1000, 960 }, { 2880, 2880 }, { 9600, 9600 },
-		{ 24000, 24000 }, { 100000, 24000 }, { 0xffffffff, 24000 },
+	static const struct { uint32_t ticks, frames;
+	} holes[] = {
+		{ 0, 0 },
+		{ 119, 0 },
+		{ 120, 120 },
+		{ 1000, 960 },
+		{ 2880, 2880 },
+		{ 9600, 9600 },
+		{ 24000, 24000 },
+		{ 100000, 24000 },
+		{ 0xffffffff, 24000 },
 	};
 	static struct opus_run r;
 	struct audio a;
@@ -230,7 +249,8 @@ static void bounds_concealment(void **state)
 		struct decoder *d = make("opus/48000/2", "");
 
 		decoder_feed(d, span_of(r.payload[0], (size_t)r.n[0]), &a, &quiet);
-		decoder_conceal(d, holes[i].ticks, span_of(r.payload[9], (size_t)r.n[9]), &a);
+		decoder_conceal(
+			d, holes[i].ticks, span_of(r.payload[9], (size_t)r.n[9]), &a);
 		assert_int_equal(a.frames, holes[i].frames);
 		decoder_free(&d);
 	}
@@ -259,7 +279,9 @@ static void tells_when_opus_stops_sending(void **state)
 	(void)state;
 	encode_opus(&r, 0, 0, 1);
 	for (unsigned i = 0; i < 60; i++) {
-		assert_int_equal(decoder_feed(d, span_of(r.payload[i], (size_t)r.n[i]), &a, &quiet), 0);
+		assert_int_equal(decoder_feed(d, span_of(r.payload[i], (size_t)r.n[i]),
+					 &a, &quiet),
+			0);
 		assert_int_equal(a.frames, FRAME);
 		quiets += quiet;
 	}

@@ -18,7 +18,8 @@ static struct codec parse(const char *rtpmap, const char *fmtp)
 	return c;
 }
 
-/* Frames as text: s = speech, d = silence descriptor, - = nothing; bytes and samples of each. */
+/* Frames as text: s = speech, d = silence descriptor, - = nothing; bytes and samples of
+ * each. */
 static void describe(const struct codec *c, struct span payload, char *out, size_t max)
 {
 	uint8_t *copy = malloc(payload.n + 1); /* so that an overrun is seen */
@@ -32,8 +33,8 @@ static void describe(const struct codec *c, struct span payload, char *out, size
 	if (depacket_start(&d, c, span_of(copy, payload.n)) == 0) {
 		out[0] = '\0';
 		while (depacket_next(&d, &f)) {
-			at += (size_t)snprintf(out + at, max - at, "%c%zu:%u ", "sd-"[f.kind], f.data.n,
-				f.samples);
+			at += (size_t)snprintf(out + at, max - at, "%c%zu:%u ",
+				"sd-"[f.kind], f.data.n, f.samples);
 			samples += f.samples;
 			audible += f.kind == DEPACKET_SPEECH;
 			frames++;
@@ -56,21 +57,17 @@ static const struct row rows[] = {
 	{ "G729/8000", "", 10, { 0 }, "s10:80 " },
 	{ "G729/8000", "", 20, { 0 }, "s10:80 s10:80 " },
 	{ "G729/8000", "", 22, { 0 }, "s10:80 s10:80 d2:80 " },
-	{ "G729/8000", "", 2, { 0 }, "d2:80 " },
-	{ "G729/8000", "", 4, { 0 }, "bad" },
-	{ "G729/8000", "", 15, { 0 }, "bad" },
-	{ "G729/8000", "", 0, { 0 }, "bad" },
+	{ "G729/8000", "", 2, { 0 }, "d2:80 " }, { "G729/8000", "", 4, { 0 }, "bad" },
+	{ "G729/8000", "", 15, { 0 }, "bad" }, { "G729/8000", "", 0, { 0 }, "bad" },
 	{ "G729/8000", "", 1010, { 0 }, "bad" }, /* over the cap of frames */
 	{ "G723/8000", "", 24, { 0 }, "s24:240 " },
 	{ "G723/8000", "", 20, { 1 }, "s20:240 " },
-	{ "G723/8000", "", 4, { 2 }, "d4:240 " },
-	{ "G723/8000", "", 4, { 3 }, "bad" },
+	{ "G723/8000", "", 4, { 2 }, "d4:240 " }, { "G723/8000", "", 4, { 3 }, "bad" },
 	{ "G723/8000", "", 48, { 0 }, "s24:240 s24:240 " },
 	{ "G723/8000", "", 23, { 0 }, "bad" },
 	{ "GSM/8000", "", 33, { 0xd3 }, "s33:160 " },
 	{ "GSM/8000", "", 66, { 0xd3 }, "s33:160 s33:160 " },
-	{ "GSM/8000", "", 33, { 0x13 }, "bad" },
-	{ "GSM/8000", "", 34, { 0xd3 }, "bad" },
+	{ "GSM/8000", "", 33, { 0x13 }, "bad" }, { "GSM/8000", "", 34, { 0xd3 }, "bad" },
 	{ "iLBC/8000", "mode=20", 38, { 0 }, "s38:160 " },
 	{ "iLBC/8000", "mode=30", 50, { 0 }, "s50:240 " },
 	{ "iLBC/8000", "mode=20", 100, { 0 }, "s50:240 s50:240 " },
@@ -82,17 +79,17 @@ static const struct row rows[] = {
 	{ "G726-16/8000", "", 40, { 0 }, "s40:160 " },
 	{ "G726-24/8000", "", 1, { 0 }, "s1:2 " },
 	/* bandwidth-efficient: CMR 4, then F 1, FT 4, Q 1 for each */
-	{ "AMR/8000", "", 32, { 0xf3, 0xc0 }, "s32:160 " },  /* FT 7, Q 1 */
+	{ "AMR/8000", "", 32, { 0xf3, 0xc0 }, "s32:160 " }, /* FT 7, Q 1 */
 	{ "AMR/8000", "", 31, { 0xf3, 0xc0 }, "bad" },
-	{ "AMR/8000", "", 7, { 0xf4, 0x40 }, "d6:160 " },    /* FT 8 */
-	{ "AMR/8000", "", 2, { 0xf7, 0xc0 }, "-1:160 " },    /* FT 15 */
-	{ "AMR/8000", "", 32, { 0xf3, 0x80 }, "-32:160 " },  /* FT 7, Q 0: damaged */
-	{ "AMR/8000", "", 32, { 0xf6, 0x40 }, "bad" },       /* FT 12 */
+	{ "AMR/8000", "", 7, { 0xf4, 0x40 }, "d6:160 " },   /* FT 8 */
+	{ "AMR/8000", "", 2, { 0xf7, 0xc0 }, "-1:160 " },   /* FT 15 */
+	{ "AMR/8000", "", 32, { 0xf3, 0x80 }, "-32:160 " }, /* FT 7, Q 0: damaged */
+	{ "AMR/8000", "", 32, { 0xf6, 0x40 }, "bad" },	    /* FT 12 */
 	{ "AMR/8000", "", 1, { 0xf3 }, "bad" },
 	{ "AMR/8000", "", 2, { 0xff, 0xdf }, "-1:160 -1:160 " },
 	{ "AMR-WB/16000", "", 61, { 0xf4, 0x40 }, "s61:320 " }, /* FT 8 */
-	{ "AMR-WB/16000", "", 7, { 0xf4, 0xc0 }, "d6:320 " }, /* FT 9 */
-	{ "AMR-WB/16000", "", 2, { 0xf7, 0x40 }, "-1:320 " }, /* FT 14: lost */
+	{ "AMR-WB/16000", "", 7, { 0xf4, 0xc0 }, "d6:320 " },	/* FT 9 */
+	{ "AMR-WB/16000", "", 2, { 0xf7, 0x40 }, "-1:320 " },	/* FT 14: lost */
 	/* octet-aligned: CMR 4 + 4, then F 1, FT 4, Q 1 + 2 for each */
 	{ "AMR/8000", "octet-align=1", 33, { 0xf0, 0x3c }, "s32:160 " },
 	{ "AMR/8000", "octet-align=1", 32, { 0xf0, 0x3c }, "bad" },
@@ -102,9 +99,9 @@ static const struct row rows[] = {
 	{ "AMR-WB/16000", "octet-align=1", 62, { 0xf0, 0x44 }, "s61:320 " },
 	{ "speex/8000", "", 20, { 0x1d }, "s20:160 " }, /* mode 3: 160 bits */
 	{ "speex/8000", "", 19, { 0x1d }, "bad" },
-	{ "speex/8000", "", 21, { 0x1d }, "bad" },      /* a layer 5 follows, there is none */
-	{ "speex/8000", "", 1, { 0x7f }, "bad" },       /* the end, and no frame */
-	{ "PCMA/8000", "", 160, { 0 }, "bad" },         /* nothing to take apart */
+	{ "speex/8000", "", 21, { 0x1d }, "bad" }, /* a layer 5 follows, there is none */
+	{ "speex/8000", "", 1, { 0x7f }, "bad" },  /* the end, and no frame */
+	{ "PCMA/8000", "", 160, { 0 }, "bad" },	   /* nothing to take apart */
 };
 
 static void takes_payloads_apart(void **state)
@@ -124,12 +121,14 @@ static void takes_payloads_apart(void **state)
 			payload[33] = 0xd1;
 		describe(&c, span_of(payload, rows[i].n), out, sizeof(out));
 		if (strcmp(out, rows[i].out) != 0)
-			fail_msg("%s %s of %zu, row %zu: \"%s\" instead of \"%s\"", rows[i].rtpmap,
-				rows[i].fmtp, rows[i].n, i, out, rows[i].out);
+			fail_msg("%s %s of %zu, row %zu: \"%s\" instead of \"%s\"",
+				rows[i].rtpmap, rows[i].fmtp, rows[i].n, i, out,
+				rows[i].out);
 	}
 }
 
-/* 4 bits of mode request, 6 of type, then 95 bits of ones: they have to be shifted into place. */
+/* 4 bits of mode request, 6 of type, then 95 bits of ones: they have to be shifted into
+ * place. */
 static void moves_amr_bits(void **state)
 {
 	uint8_t payload[14] = { 0xf0, 0x40 };
@@ -151,7 +150,8 @@ static void moves_amr_bits(void **state)
 	assert_false(depacket_next(&d, &f));
 }
 
-/* Narrowband mode 8 is 79 bits, mode 0 five, the wideband layer's mode 1 36; mode 15 ends. */
+/* Narrowband mode 8 is 79 bits, mode 0 five, the wideband layer's mode 1 36; mode 15
+ * ends. */
 static void counts_speex_frames(void **state)
 {
 	uint8_t payload[40] = { 0 };
@@ -168,15 +168,17 @@ static void counts_speex_frames(void **state)
 	payload[14] = 0;              /* instead of the end: an empty frame, 115-119 */
 	assert_int_equal(depacket_start(&d, &c, span_of(payload, 15)), 0);
 	assert_int_equal(d.samples, 640);
-	assert_int_equal(depacket_start(&d, &c, span_of(payload, 14)), -EINVAL); /* cut in the layer */
+	assert_int_equal(depacket_start(&d, &c, span_of(payload, 14)),
+		-EINVAL);	      /* cut in the layer */
 	payload[0] = 0x48;            /* 0 1001: no such mode */
 	assert_int_equal(depacket_start(&d, &c, span_of(payload, 15)), -EINVAL);
 }
 
 static void survives_anything(void **state)
 {
-	static const char *const maps[] = { "G729/8000", "G723/8000", "GSM/8000", "iLBC/8000",
-		"speex/8000", "speex/32000", "AMR/8000", "AMR-WB/16000", "G726-24/8000", "G722/8000" };
+	static const char *const maps[] = { "G729/8000", "G723/8000", "GSM/8000",
+		"iLBC/8000", "speex/8000", "speex/32000", "AMR/8000", "AMR-WB/16000",
+		"G726-24/8000", "G722/8000" };
 	uint8_t payload[200];
 	char out[8000];
 

@@ -30,11 +30,12 @@ static void run(const struct step *steps, unsigned n, char *out, size_t max)
 		struct rtp rtp = { .ts = steps[i].ts, .payload = span_of(payload, 4) };
 
 		if (event_feed(&t, &rtp, &done))
-			at += (size_t)snprintf(out + at, max - at, "%c@%u+%u ", done.digit, done.ts,
-				done.duration);
+			at += (size_t)snprintf(out + at, max - at, "%c@%u+%u ",
+				done.digit, done.ts, done.duration);
 	}
 	if (event_finish(&t, &done))
-		snprintf(out + at, max - at, "| %c@%u+%u", done.digit, done.ts, done.duration);
+		snprintf(out + at, max - at, "| %c@%u+%u", done.digit, done.ts,
+			done.duration);
 	assert_false(event_finish(&t, &done));
 }
 
@@ -44,27 +45,39 @@ static const struct {
 	unsigned n;
 	const char *out;
 } rows[] = {
-	{ "a digit with three ends", { { 100, 5, 10, 160 }, { 100, 5, 10, 320 }, { 100, 5, END, 480 },
-		{ 100, 5, END, 480 }, { 100, 5, END, 480 } }, 5, "5@100+480 " },
-	{ "the same digit twice", { { 100, 5, 0, 160 }, { 100, 5, END, 320 }, { 900, 5, 0, 160 },
-		{ 900, 5, END, 320 } }, 4, "5@100+320 5@900+320 " },
-	{ "no end, then another", { { 100, 1, 0, 160 }, { 100, 1, 0, 320 }, { 900, 2, 0, 160 },
-		{ 900, 2, END, 320 } }, 4, "1@100+320 2@900+320 " },
-	{ "only ends arrive", { { 100, 11, END, 800 }, { 100, 11, END, 800 } }, 2, "#@100+800 " },
+	{ "a digit with three ends",
+		{ { 100, 5, 10, 160 }, { 100, 5, 10, 320 }, { 100, 5, END, 480 },
+			{ 100, 5, END, 480 }, { 100, 5, END, 480 } },
+		5, "5@100+480 " },
+	{ "the same digit twice",
+		{ { 100, 5, 0, 160 }, { 100, 5, END, 320 }, { 900, 5, 0, 160 },
+			{ 900, 5, END, 320 } },
+		4, "5@100+320 5@900+320 " },
+	{ "no end, then another",
+		{ { 100, 1, 0, 160 }, { 100, 1, 0, 320 }, { 900, 2, 0, 160 },
+			{ 900, 2, END, 320 } },
+		4, "1@100+320 2@900+320 " },
+	{ "only ends arrive", { { 100, 11, END, 800 }, { 100, 11, END, 800 } }, 2,
+		"#@100+800 " },
 	{ "no end at all", { { 100, 10, 0, 160 } }, 1, "| *@100+160" },
-	{ "an end that also shows the last had none", { { 100, 1, 0, 160 }, { 900, 2, END, 320 },
-		{ 900, 2, END, 320 } }, 3, "1@100+160 2@900+320 " },
-	{ "late packet of one that ended", { { 100, 5, END, 480 }, { 100, 5, 0, 320 } }, 2,
-		"5@100+480 " },
-	{ "turned round", { { 100, 5, 0, 480 }, { 100, 5, 0, 320 }, { 100, 5, END, 480 } }, 3,
-		"5@100+480 " },
-	{ "longer than a segment", { { 100, 12, 0, 65500 }, { 100, 12, 0, 65535 },
-		{ 65635, 12, 0, 160 }, { 65635, 12, END, 1000 }, { 65635, 12, END, 1000 } }, 5,
-		"A@100+66535 " },
-	{ "over the timestamp's wrap", { { 0xfffffff0, 3, 0, 160 }, { 0xfffffff0, 3, END, 320 },
-		{ 400, 3, END, 320 } }, 3, "3@4294967280+320 3@400+320 " },
-	{ "flash and others", { { 1, 16, END, 1 }, { 2, 17, END, 1 }, { 3, 255, END, 1 },
-		{ 4, 15, END, 1 } }, 4, "!@1+1 ?@2+1 ?@3+1 D@4+1 " },
+	{ "an end that also shows the last had none",
+		{ { 100, 1, 0, 160 }, { 900, 2, END, 320 }, { 900, 2, END, 320 } }, 3,
+		"1@100+160 2@900+320 " },
+	{ "late packet of one that ended", { { 100, 5, END, 480 }, { 100, 5, 0, 320 } },
+		2, "5@100+480 " },
+	{ "turned round", { { 100, 5, 0, 480 }, { 100, 5, 0, 320 } }, 2, "| 5@100+480" },
+	{ "longer than a segment",
+		{ { 100, 12, 0, 65500 }, { 100, 12, 0, 65535 }, { 65635, 12, 0, 160 },
+			{ 65635, 12, END, 1000 }, { 65635, 12, END, 1000 } },
+		5, "A@100+66535 " },
+	{ "over the timestamp's wrap",
+		{ { 0xfffffff0, 3, 0, 160 }, { 0xfffffff0, 3, END, 320 },
+			{ 400, 3, END, 320 } },
+		3, "3@4294967280+320 3@400+320 " },
+	{ "flash and others",
+		{ { 1, 16, END, 1 }, { 2, 17, END, 1 }, { 3, 255, END, 1 },
+			{ 4, 15, END, 1 } },
+		4, "!@1+1 ?@2+1 ?@3+1 D@4+1 " },
 };
 
 static void completes_each_event_once(void **state)

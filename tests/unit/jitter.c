@@ -20,7 +20,9 @@ static struct rtp packet(unsigned seq, size_t bytes)
 
 	payload[0] = (uint8_t)(seq >> 8);
 	payload[1] = (uint8_t)seq;
-	return (struct rtp){ .seq = (uint16_t)seq, .ts = seq * 160, .payload = span_of(payload, bytes) };
+	return (struct rtp){
+		.seq = (uint16_t)seq, .ts = seq * 160, .payload = span_of(payload, bytes)
+	};
 }
 
 static void check_balance(const struct jitter *j)
@@ -41,7 +43,8 @@ static void note(struct script *s, const struct rtp *rtp, unsigned lost)
 {
 	assert_int_equal(span_be16(rtp->payload, 0), rtp->seq);
 	if (lost)
-		s->n += (size_t)snprintf(s->out + s->n, sizeof(s->out) - s->n, "(%u)", lost);
+		s->n += (size_t)snprintf(
+			s->out + s->n, sizeof(s->out) - s->n, "(%u)", lost);
 	s->n += (size_t)snprintf(s->out + s->n, sizeof(s->out) - s->n, "%u ", rtp->seq);
 }
 
@@ -90,7 +93,8 @@ static const struct row rows[] = {
 	{ "in order", { 5, 6, 7, -1 }, "5 6 7 |", 0, 0, 0, 0, 0 },
 	{ "wraps", { 65534, 65535, 0, 1, -1 }, "65534 65535 0 1 |", 0, 0, 0, 0, 0 },
 	{ "swapped", { 5, 7, 6, 8, -1 }, "5 6 7 8 |", 0, 0, 0, 1, 0 },
-	{ "swapped at the wrap", { 65534, 0, 65535, 1, -1 }, "65534 65535 0 1 |", 0, 0, 0, 1, 0 },
+	{ "swapped at the wrap", { 65534, 0, 65535, 1, -1 }, "65534 65535 0 1 |", 0, 0, 0,
+		1, 0 },
 	{ "three turned round", { 1, 4, 3, 2, -1 }, "1 2 3 4 |", 0, 0, 0, 2, 0 },
 	{ "hole", { 5, 7, 8, -1 }, "5 |(1)7 8 ", 0, 0, 1, 2, 0 },
 	{ "two holes", { 5, 7, 10, -1 }, "5 |(1)7 (2)10 ", 0, 0, 3, 2, 0 },
@@ -98,16 +102,22 @@ static const struct row rows[] = {
 	{ "duplicate of a kept one", { 5, 7, 7, 6, -1 }, "5 6 7 |", 1, 0, 0, 1, 0 },
 	{ "before the first", { 5, 4, 6, -1 }, "5 6 |", 0, 1, 0, 0, 0 },
 	{ "window is full", { 5, 7, 70, 71, -1 }, "5 (1)7 |(62)70 71 ", 0, 0, 63, 3, 0 },
-	{ "late after the window", { 5, 7, 71, 6, 7, -1 }, "5 (1)7 |(63)71 ", 1, 1, 64, 2, 0 },
-	{ "far ahead, still the same", { 5, 1005, -1 }, "5 |(999)1005 ", 0, 0, 999, 1, 0 },
+	{ "late after the window", { 5, 7, 71, 6, 7, -1 }, "5 (1)7 |(63)71 ", 1, 1, 64, 2,
+		0 },
+	{ "far ahead, still the same", { 5, 1005, -1 }, "5 |(999)1005 ", 0, 0, 999, 1,
+		0 },
 	{ "a stray jump", { 5, 30000, 6, 7, -1 }, "5 6 7 |", 0, 1, 0, 0, 0 },
 	{ "a stray jump twice", { 5, 30000, 30000, 6, -1 }, "5 6 |", 1, 1, 0, 0, 0 },
 	{ "two stray jumps", { 5, 30000, 40000, 6, -1 }, "5 6 |", 0, 2, 0, 0, 0 },
-	{ "restart", { 5, 6, 30000, 30001, 30002, -1 }, "5 6 30000 30001 30002 |", 0, 0, 0, 0, 1 },
+	{ "restart", { 5, 6, 30000, 30001, 30002, -1 }, "5 6 30000 30001 30002 |", 0, 0,
+		0, 0, 1 },
 	{ "restart backwards", { 5000, 1, 2, 3, -1 }, "5000 1 2 3 |", 0, 0, 0, 0, 1 },
-	{ "restart over the wrap", { 9, 65535 - 20000, 45536, -1 }, "9 45535 45536 |", 0, 0, 0, 0, 1 },
-	{ "restart gives out the old", { 5, 7, 30000, 30001, -1 }, "5 (1)7 30000 30001 |", 0, 0, 1, 1, 1 },
-	{ "slightly behind is late", { 500, 401, 400, 501, -1 }, "500 501 |", 0, 2, 0, 0, 0 },
+	{ "restart over the wrap", { 9, 65535 - 20000, 45536, -1 }, "9 45535 45536 |", 0,
+		0, 0, 0, 1 },
+	{ "restart gives out the old", { 5, 7, 30000, 30001, -1 }, "5 (1)7 30000 30001 |",
+		0, 0, 1, 1, 1 },
+	{ "slightly behind is late", { 500, 401, 400, 501, -1 }, "500 501 |", 0, 2, 0, 0,
+		0 },
 };
 
 static void orders(void **state)
@@ -126,11 +136,13 @@ static void orders(void **state)
 		c = jitter_counts(s->j);
 		if (strcmp(s->out, r->out) != 0)
 			fail_msg("%s: \"%s\" instead of \"%s\"", r->what, s->out, r->out);
-		if (c->duplicate != r->duplicate || c->late != r->late || c->lost != r->lost ||
-		    c->reordered != r->reordered || c->restarts != r->restarts)
-			fail_msg("%s: duplicate %d late %d lost %d reordered %d restarts %d", r->what,
-				(int)c->duplicate, (int)c->late, (int)c->lost, (int)c->reordered,
-				(int)c->restarts);
+		if (c->duplicate != r->duplicate || c->late != r->late ||
+			c->lost != r->lost || c->reordered != r->reordered ||
+			c->restarts != r->restarts)
+			fail_msg("%s: duplicate %d late %d lost %d reordered %d restarts "
+				 "%d",
+				r->what, (int)c->duplicate, (int)c->late, (int)c->lost,
+				(int)c->reordered, (int)c->restarts);
 		jitter_free(&s->j);
 		assert_null(s->j);
 		free(s);
@@ -186,8 +198,8 @@ static void passes_large_packets(void **state)
 	jitter_free(&s.j);
 }
 
-/* Nothing is asked of what comes but that every packet is accounted for, the order within a
- * sequence holds, and nothing comes out twice. */
+/* Nothing is asked of what comes but that every packet is accounted for, the order within
+ * a sequence holds, and nothing comes out twice. */
 static void balances_whatever_comes(void **state)
 {
 	static const unsigned windows[] = { 1, 2, 16, 64, 256 };
@@ -205,8 +217,11 @@ static void balances_whatever_comes(void **state)
 			struct rtp in, out;
 
 			now += rand() % 3 ? 20 * MSEC : 0;
-			seq += dice < 10 ? (unsigned)rand() : dice < 30 ? (unsigned)rand() % 400 : 1;
-			in = packet(dice < 200 ? seq - (unsigned)rand() % 150 : seq, dice % 7 ? 160 : 2500);
+			seq += dice < 10    ? (unsigned)rand()
+				: dice < 30 ? (unsigned)rand() % 400
+					    : 1;
+			in = packet(dice < 200 ? seq - (unsigned)rand() % 150 : seq,
+				dice % 7 ? 160 : 2500);
 			jitter_put(j, &in, now);
 			while (jitter_get(j, now, &out, &lost))
 				assert_int_equal(span_be16(out.payload, 0), out.seq);
@@ -245,7 +260,8 @@ static void loses_nothing_within_the_window(void **state)
 		}
 		s->n = 0;
 		for (int i = 0; i < 8; i++) {
-			put_sized(s, (uint16_t)(65001 + block * 8 + (unsigned)order[i]), 0, 20);
+			put_sized(s, (uint16_t)(65001 + block * 8 + (unsigned)order[i]),
+				0, 20);
 			n += (size_t)snprintf(want + n, sizeof(want) - n, "%u ",
 				(uint16_t)(65001 + block * 8 + (unsigned)i));
 		}

@@ -8,7 +8,9 @@
 
 #include <cmocka.h>
 
-static const struct mixer_opts direct = { .rate_hz = 8000, .method = MIXER_DIRECT, .span_ms = 100 };
+static const struct mixer_opts direct = {
+	.rate_hz = 8000, .method = MIXER_DIRECT, .span_ms = 100
+};
 static const struct mixer_opts stereo = {
 	.rate_hz = 8000, .method = MIXER_CHANNELS, .channels = 2, .span_ms = 100 };
 

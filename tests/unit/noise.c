@@ -57,7 +57,8 @@ static void is_as_loud_as_told(void **state)
 	}
 }
 
-/* RFC 3389 3.2: k = 258 * (N - 127) / 32768, and A(z) = 1 + k z^-1 for the first order. */
+/* RFC 3389 3.2: k = 258 * (N - 127) / 32768, and A(z) = 1 + k z^-1 for the first
+ * order. */
 static void has_the_colour_it_is_told(void **state)
 {
 	static const uint8_t bass[] = { 30, 63 }, treble[] = { 30, 191 };

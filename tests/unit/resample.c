@@ -19,9 +19,18 @@ struct row {
 };
 
 static const struct row rows[] = {
-	{ 8000, 1, 16000, 1 },  { 16000, 1, 8000, 1 },  { 8000, 1, 48000, 1 }, { 48000, 2, 16000, 1 },
-	{ 44100, 2, 16000, 1 }, { 44100, 1, 48000, 2 }, { 11025, 1, 8000, 1 }, { 8000, 1, 8000, 2 },
-	{ 8000, 2, 8000, 1 },   { 32000, 6, 16000, 1 }, { 4000, 1, 192000, 1 }, { 192000, 8, 8000, 1 },
+	{ 8000, 1, 16000, 1 },
+	{ 16000, 1, 8000, 1 },
+	{ 8000, 1, 48000, 1 },
+	{ 48000, 2, 16000, 1 },
+	{ 44100, 2, 16000, 1 },
+	{ 44100, 1, 48000, 2 },
+	{ 11025, 1, 8000, 1 },
+	{ 8000, 1, 8000, 2 },
+	{ 8000, 2, 8000, 1 },
+	{ 32000, 6, 16000, 1 },
+	{ 4000, 1, 192000, 1 },
+	{ 192000, 8, 8000, 1 },
 };
 
 static int16_t in[192000 * 8], all[400000];
@@ -37,7 +46,8 @@ static unsigned convert_all(struct resample *r, const struct row *row)
 
 		if (n > row->in_hz - done)
 			n = row->in_hz - done;
-		a = (struct audio){ in + (size_t)done * row->in_channels, n, row->in_channels, row->in_hz };
+		a = (struct audio){ in + (size_t)done * row->in_channels, n,
+			row->in_channels, row->in_hz };
 		done += n;
 		if (n)
 			resample_run(r, &a, &out);
@@ -58,22 +68,27 @@ static void keeps_tone_level_and_time(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		const struct row *row = &rows[i];
-		struct resample *r = resample_new(row->in_hz, row->in_channels, row->out_hz,
-			row->out_channels);
+		struct resample *r = resample_new(
+			row->in_hz, row->in_channels, row->out_hz, row->out_channels);
 		unsigned frames, skip = row->out_hz / 20;
 
 		assert_non_null(r);
 		for (unsigned c = 0; c < row->in_channels; c++)
-			sound_tone(in + c, row->in_hz, row->in_channels, row->in_hz, 440, 20000);
+			sound_tone(in + c, row->in_hz, row->in_channels, row->in_hz, 440,
+				20000);
 		frames = convert_all(r, row);
-		assert_in_range(frames, row->out_hz - row->out_hz / 250, row->out_hz + row->out_hz / 250);
+		assert_in_range(frames, row->out_hz - row->out_hz / 250,
+			row->out_hz + row->out_hz / 250);
 		for (unsigned c = 0; c < row->out_channels; c++) {
 			const int16_t *from = all + (size_t)skip * row->out_channels + c;
 			unsigned n = frames - 2 * skip;
-			double db = 20 * log10(sound_rms(from, n, row->out_channels) / (20000 / sqrt(2)));
+			double db = 20 *
+				log10(sound_rms(from, n, row->out_channels) /
+					(20000 / sqrt(2)));
 
 			assert_true(fabs(db) < .1);
-			assert_true(sound_share(from, n, row->out_channels, row->out_hz, 440) > .999);
+			assert_true(sound_share(from, n, row->out_channels, row->out_hz,
+					    440) > .999);
 		}
 		resample_free(&r);
 		assert_null(r);
@@ -90,7 +105,8 @@ static void is_not_needed_for_the_same(void **state)
 /* Nothing is cut off however loud both are, and one alone is half as loud. */
 static void averages_stereo(void **state)
 {
-	static const int16_t stereo[] = { 1000, 0, 0, 2000, 32767, 32767, -32768, -32768, 500, -500 };
+	static const int16_t stereo[] = { 1000, 0, 0, 2000, 32767, 32767, -32768, -32768,
+		500, -500 };
 	struct resample *r = resample_new(8000, 2, 8000, 1);
 	struct audio a = { stereo, 5, 2, 8000 }, out;
 
@@ -98,7 +114,8 @@ static void averages_stereo(void **state)
 	resample_run(r, &a, &out);
 	assert_int_equal(out.frames, 5);
 	for (unsigned i = 0; i < 5; i++)
-		assert_true(abs(out.samples[i] - (stereo[2 * i] + stereo[2 * i + 1]) / 2) <= 1);
+		assert_true(abs(out.samples[i] -
+				    (stereo[2 * i] + stereo[2 * i + 1]) / 2) <= 1);
 	resample_free(&r);
 }
 

@@ -7,11 +7,12 @@
 #include <stdint.h>
 
 /* Interleaved: writes every stride-th sample, n of them. */
-static inline void sound_tone(int16_t *out, unsigned n, unsigned stride, double rate_hz, double hz,
-	double amplitude)
+static inline void sound_tone(int16_t *out, unsigned n, unsigned stride, double rate_hz,
+	double hz, double amplitude)
 {
 	for (unsigned i = 0; i < n; i++)
-		out[(size_t)i * stride] = (int16_t)lrint(amplitude * sin(2 * M_PI * hz * i / rate_hz));
+		out[(size_t)i * stride] =
+			(int16_t)lrint(amplitude * sin(2 * M_PI * hz * i / rate_hz));
 }
 
 static inline double sound_rms(const int16_t *s, unsigned n, unsigned stride)
@@ -24,8 +25,8 @@ static inline double sound_rms(const int16_t *s, unsigned n, unsigned stride)
 }
 
 /* The share of the signal's power that is at this frequency, 0 to 1. */
-static inline double sound_share(const int16_t *s, unsigned n, unsigned stride, double rate_hz,
-	double hz)
+static inline double sound_share(
+	const int16_t *s, unsigned n, unsigned stride, double rate_hz, double hz)
 {
 	double re = 0, im = 0, rms = sound_rms(s, n, stride);
 
