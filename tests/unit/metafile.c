@@ -34,6 +34,7 @@ static unsigned count(struct span file, size_t *position)
 
 	while ((used = metafile_next(span_skip(file, *position), &section)) > 0) {
 		*position += (size_t)used;
+		assert_true(*position <= file.n);
 		sections++;
 	}
 	assert_int_equal(used, 0);

@@ -53,6 +53,15 @@ static void reads_many_media(void **state)
 	assert_true(span_is(sdp.media[3].codec[0].rtpmap, "G729/8000"));
 }
 
+static void mux_leaves_no_port_for_rtcp(void **state)
+{
+	(void)state;
+	parse("m=audio 9000 RTP/AVP 0\na=rtcp-mux\n");
+	assert_int_equal(sdp.media[0].rtcp_port, 0);
+	parse("m=audio 9000 RTP/AVP 0\na=rtcp:9000\n");
+	assert_int_equal(sdp.media[0].rtcp_port, 0);
+}
+
 static void bears_rubbish(void **state)
 {
 	static const char *const lines[] = { "", "\n\n", "m=", "m=audio", "m=audio x y z",
@@ -96,6 +105,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_one_media),
 		cmocka_unit_test(reads_many_media),
+		cmocka_unit_test(mux_leaves_no_port_for_rtcp),
 		cmocka_unit_test(bears_rubbish),
 		cmocka_unit_test(has_caps),
 	};
