@@ -96,14 +96,19 @@ static void count_ms(const struct peer *p, enum counter id, uint64_t before, uin
 
 /* ---- losing audio, and saying so -------------------------------------------------------- */
 
+static void count_loss(struct peer *p, size_t lost)
+{
+	count_ms(p, COUNT_MS_DROPPED_SINK, p->stats.dropped, p->stats.dropped + lost);
+	p->stats.dropped += lost;
+}
+
 static void note_loss(struct peer *p, size_t lost)
 {
 	struct episode *e = &p->episode;
 
 	if (!lost)
 		return;
-	count_ms(p, COUNT_MS_DROPPED_SINK, p->stats.dropped, p->stats.dropped + lost);
-	p->stats.dropped += lost;
+	count_loss(p, lost);
 	if (!e->on) {
 		*e = (struct episode){ .on = true, .away = !is_open(p), .said_at = p->now };
 		p->stats.full_episodes++;
@@ -123,6 +128,18 @@ static void say_episode(struct peer *p)
 			(unsigned long long)bytes_to_ms(p, e->unsaid));
 	e->unsaid = 0;
 	e->said_at = p->now;
+}
+
+/* At the end nothing takes the place of what still waits. */
+static void drop_what_waits(struct peer *p)
+{
+	size_t lost = backlog_clear(p->backlog);
+
+	say_episode(p);
+	if (lost)
+		log_info("peer %s: %llu ms of audio were still waiting at the end",
+			log_mark(p->opts.name), (unsigned long long)bytes_to_ms(p, lost));
+	count_loss(p, lost);
 }
 
 static void watch_episode(struct peer *p)
@@ -332,7 +349,7 @@ static void on_change(void *arg)
 /* What waits is given up; an open connection is closed in order. */
 static void give_up(struct peer *p)
 {
-	note_loss(p, backlog_clear(p->backlog));
+	drop_what_waits(p);
 	if (is_open(p))
 		close_in_order(p);
 	else if (p->state != PEER_CLOSING)
@@ -362,8 +379,7 @@ void peer_free(struct peer **pp)
 	if (!p)
 		return;
 	must(p->magic == PEER_MAGIC);
-	note_loss(p, backlog_clear(p->backlog));
-	say_episode(p);
+	drop_what_waits(p);
 	enter(p, PEER_DONE);
 	backlog_free(&p->backlog);
 	free(p->header.text);

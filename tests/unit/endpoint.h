@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -131,9 +132,11 @@ static void endpoint_open(struct endpoint *e, uint16_t port, SSL_CTX *ssl)
 static void guest_leave(struct guest *g, bool reset)
 {
 	struct linger hard = { .l_onoff = 1 };
+	void (*before)(int);
 
 	if (g->fd < 0)
 		return;
+	before = signal(SIGPIPE, SIG_IGN);
 	if (reset)
 		setsockopt(g->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
 	else if (g->ssl && g->shaken)
@@ -142,6 +145,7 @@ static void guest_leave(struct guest *g, bool reset)
 	g->ssl = NULL;
 	close(g->fd);
 	g->fd = -1;
+	signal(SIGPIPE, before);
 }
 
 /* What has been received stays until endpoint_forget. */
@@ -245,17 +249,21 @@ static void guest_serve(struct endpoint *e, struct guest *g)
 		guest_leave(g, true);
 }
 
-/* All that can be done now without waiting. */
+/* All that can be done now without waiting. OpenSSL's own BIO raises SIGPIPE; ours must not, so
+ * it is ignored here only. */
 static void endpoint_serve(struct endpoint *e)
 {
+	void (*before)(int);
 	int fd;
 
 	if (e->fd < 0)
 		return;
+	before = signal(SIGPIPE, SIG_IGN);
 	while ((fd = accept(e->fd, NULL, NULL)) >= 0)
 		guest_arrive(e, fd);
 	for (unsigned i = 0; i < e->guests; i++)
 		guest_serve(e, &e->guest[i]);
+	signal(SIGPIPE, before);
 }
 
 #endif
