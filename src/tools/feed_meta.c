@@ -26,7 +26,7 @@ static void put(struct feed_meta *m, const char *content, const char *label, ...
 	iov[0] = (struct iovec){ head, strlen(head) };
 	iov[1] = (struct iovec){ infix, strlen(infix) };
 	iov[2] = (struct iovec){ (char *)(uintptr_t)content, strlen(content) };
-	iov[3] = (struct iovec){ "\n\n", 2 };
+	iov[3] = (struct iovec){ (char *)(uintptr_t)"\n\n", 2 };
 	if ((fd < 0 || writev(fd, iov, 4) < 0) && !m->error)
 		m->error = -errno;
 	if (fd >= 0)
@@ -53,7 +53,8 @@ static void put_flags(struct feed_meta *m, bool streams)
 		if (id % 2 && !m->rtcp)
 			continue;
 		for (unsigned p = 0; p < m->parties; p++)
-			on |= m->party[p].media == id / 2 && (int)p == m->forwarding_party;
+			on |= m->party[p].media == id / 2 &&
+				(int)p == m->forwarding_party;
 		put(m, "", "STREAM %u FORWARDING %d", id, on);
 	}
 }
@@ -72,7 +73,8 @@ static void put_tag_metadata(struct feed_meta *m, unsigned p)
 void feed_meta_interface(const struct feed_meta *m, unsigned p, bool rtcp, char out[64])
 {
 	/* The media is counted within its tag. */
-	snprintf(out, 64, "tag-%u-media-1-component-%d-%s-id-%u", p, rtcp ? 2 : 1, rtcp ? "RTCP" : "RTP", 2 * m->party[p].media + rtcp);
+	snprintf(out, 64, "tag-%u-media-1-component-%d-%s-id-%u", p, rtcp ? 2 : 1,
+		rtcp ? "RTCP" : "RTP", 2 * m->party[p].media + rtcp);
 }
 
 static void put_stream(struct feed_meta *m, unsigned p, bool rtcp)
@@ -81,12 +83,14 @@ static void put_stream(struct feed_meta *m, unsigned p, bool rtcp)
 	char text[160], name[64];
 
 	if (m->dialect >= 26)
-		snprintf(text, sizeof(text), "TAG %u MEDIA %u COMPONENT %d FLAGS %u MEDIA-SDP-ID %u "
-			"MEDIA-REC-SLOT 1 MEDIA-REC-SLOTS 1", p, media, rtcp ? 2 : 1,
-			rtcp ? 131072 : 65536, 0);
+		snprintf(text, sizeof(text),
+			"TAG %u MEDIA %u COMPONENT %d FLAGS %u MEDIA-SDP-ID %u "
+			"MEDIA-REC-SLOT 1 MEDIA-REC-SLOTS 1",
+			p, media, rtcp ? 2 : 1, rtcp ? 131072 : 65536, 0);
 	else
-		snprintf(text, sizeof(text), "TAG %u MEDIA %u TAG-MEDIA 1 COMPONENT %d FLAGS %u", p,
-			media, rtcp ? 2 : 1, rtcp ? 131072 : 65536);
+		snprintf(text, sizeof(text),
+			"TAG %u MEDIA %u TAG-MEDIA 1 COMPONENT %d FLAGS %u", p, media,
+			rtcp ? 2 : 1, rtcp ? 131072 : 65536);
 	put(m, text, "STREAM %u details", id);
 	feed_meta_interface(m, p, rtcp, name);
 	put(m, name, "STREAM %u interface", id);
@@ -113,7 +117,8 @@ static void put_media(struct feed_meta *m, unsigned p)
 	put(m, m->codec->fmtp, "MEDIA %u FMTP %d", media, m->codec->pt);
 }
 
-static void put_sdp(struct feed_meta *m, unsigned from, unsigned described, const char *mode)
+static void put_sdp(
+	struct feed_meta *m, unsigned from, unsigned described, const char *mode)
 {
 	char sdp[1024], fmtp[64] = "";
 	const struct feed_codec *c = m->codec;
@@ -123,11 +128,12 @@ static void put_sdp(struct feed_meta *m, unsigned from, unsigned described, cons
 		snprintf(fmtp, sizeof(fmtp), "a=fmtp:%u %s\r\n", c->pt, c->fmtp);
 	snprintf(sdp, sizeof(sdp),
 		"v=0\r\no=- 1 1 IN %s %s\r\ns=feed\r\nc=IN %s %s\r\nt=0 0\r\n"
-		"m=audio %u RTP/AVP %u %d\r\na=rtpmap:%u %s\r\n%sa=rtpmap:%d telephone-event/%u\r\n"
+		"m=audio %u RTP/AVP %u %d\r\na=rtpmap:%u %s\r\n%sa=rtpmap:%d "
+		"telephone-event/%u\r\n"
 		"a=fmtp:%d 0-15\r\na=sendrecv\r\na=rtcp:%u\r\na=ptime:%u\r\n",
-		m->v6 ? "IP6" : "IP4", m->address, m->v6 ? "IP6" : "IP4", m->address, port, c->pt,
-		EVENT_PT, c->pt, c->rtpmap, fmtp, EVENT_PT, c->clock_hz, EVENT_PT, port + 1,
-		m->ptime_ms);
+		m->v6 ? "IP6" : "IP4", m->address, m->v6 ? "IP6" : "IP4", m->address,
+		port, c->pt, EVENT_PT, c->pt, c->rtpmap, fmtp, EVENT_PT, c->clock_hz,
+		EVENT_PT, port + 1, m->ptime_ms);
 	put(m, "", "SDP from %u before %s", from, mode);
 	put(m, sdp, "SDP from %u after %s", from, mode);
 }
