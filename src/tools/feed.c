@@ -18,8 +18,10 @@ static void on_interrupt(int signal_number)
 
 static void usage(FILE *f)
 {
-	fprintf(f, "Usage: spoolwire-feed proc --spool=DIR --proc-root=DIR [option...]\n"
-		"       spoolwire-feed ng [option...]\n\nproc: plays rtpengine with its kernel module\n");
+	fprintf(f,
+		"Usage: spoolwire-feed proc --spool=DIR --proc-root=DIR [option...]\n"
+		"       spoolwire-feed ng [option...]\n\nproc: plays rtpengine with its "
+		"kernel module\n");
 	feed_opts_help(f, FEED_PROC);
 	fprintf(f, "\nng: makes calls through a real rtpengine\n");
 	feed_opts_help(f, FEED_NG);
@@ -58,5 +60,6 @@ int main(int argc, char **argv)
 	sigaction(SIGTERM, &act, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	return mode == FEED_PROC ? feed_proc_run(&opts, &stop) : feed_ng_run(&opts, &stop);
+	return mode == FEED_PROC ? feed_proc_run(&opts, &stop)
+				 : feed_ng_run(&opts, &stop);
 }

@@ -5,7 +5,8 @@
 
 #include "base/span.h"
 
-/* Writer into a buffer of the caller's. What does not fit sets `full` and is left out whole. */
+/* Writer into a buffer of the caller's. What does not fit sets `full` and is left out
+ * whole. */
 struct feed_bencode {
 	char *p;
 	size_t size, used;
@@ -18,9 +19,11 @@ void feed_bencode_text(struct feed_bencode *, const char *text);
 void feed_bencode_number(struct feed_bencode *, long long);
 void feed_bencode_pair(struct feed_bencode *, const char *key, const char *value);
 
-/* Bytes of the element at the start, 0 when it is not well-formed or nested over 32 deep. */
+/* Bytes of the element at the start, 0 when it is not well-formed or nested over 32
+ * deep. */
 size_t feed_bencode_length(struct span);
-/* The value of a key of a dictionary: a string's content, any other element as it is written. */
+/* The value of a key of a dictionary: a string's content, any other element as it is
+ * written. */
 bool feed_bencode_find(struct span dict, const char *key, struct span *value);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/*  offer -> (ring) -> answer, packets -> (turn) -> streams removed one by one -> metafile gone  */
+/*  offer -> answer, packets -> (turn) -> streams removed one by one -> metafile gone  */
 #include "tools/feed_call.h"
 
 #include <errno.h>
@@ -69,7 +69,8 @@ static void name_call(struct feed_call *c)
 	if (o->call_id)
 		snprintf(c->id, sizeof(c->id), "%s-%d@feed", o->call_id, c->number);
 	else
-		snprintf(c->id, sizeof(c->id), "feed%d-%d@feed", (int)getpid(), c->number);
+		snprintf(
+			c->id, sizeof(c->id), "feed%d-%d@feed", (int)getpid(), c->number);
 	snprintf(c->tag, sizeof(c->tag), "%016llx", (unsigned long long)random);
 	escaped = escape(c->id);
 	c->parent = xasprintf("%s-%s", escaped, c->tag);
@@ -85,7 +86,8 @@ static void describe(struct feed_call *c)
 	const struct feed_opts *o = c->world->opts;
 
 	for (int p = 0; p < o->streams; p++) {
-		/* The first two have their media the other way round, as rtpengine numbers them. */
+		/* The first two have their media the other way round, as rtpengine
+		 * numbers them. */
 		unsigned media = o->streams > 1 && p < 2 ? 1 - (unsigned)p : (unsigned)p;
 
 		snprintf(c->tags[p], sizeof(c->tags[p]), "tag%d-%.16s", p, c->tag);
@@ -93,14 +95,25 @@ static void describe(struct feed_call *c)
 			30000 + 2 * ((unsigned)(c->number * o->streams + p) % 15000) };
 	}
 	c->meta = (struct feed_meta){
-		.path = c->meta_path, .dialect = o->dialect, .call_id = c->id, .parent = c->parent,
-		.random_tag = c->tag, .metadata = c->metadata,
+		.path = c->meta_path,
+		.dialect = o->dialect,
+		.call_id = c->id,
+		.parent = c->parent,
+		.random_tag = c->tag,
+		.metadata = c->metadata,
 		.address = o->ipv6 ? "fd00:99::1" : "10.99.0.1",
-		.codec = feed_tones_codec(c->world->tones), .ptime_ms = (unsigned)o->ptime,
+		.codec = feed_tones_codec(c->world->tones),
+		.ptime_ms = (unsigned)o->ptime,
 		.recording = o->recording,
-		.forwarding = o->forwarding == FORWARD_ON || o->forwarding == FORWARD_TOGGLE,
-		.rtcp = !o->no_rtcp, .v6 = o->ipv6, .forwarding_party = -1, .party = c->party,
-		.parties = (unsigned)o->streams, .announced = on_announced, .arg = c,
+		.forwarding =
+			o->forwarding == FORWARD_ON || o->forwarding == FORWARD_TOGGLE,
+		.rtcp = !o->no_rtcp,
+		.v6 = o->ipv6,
+		.forwarding_party = -1,
+		.party = c->party,
+		.parties = (unsigned)o->streams,
+		.announced = on_announced,
+		.arg = c,
 	};
 	if (o->forwarding == FORWARD_PER_STREAM)
 		c->meta.forwarding_party = 0;
@@ -150,7 +163,8 @@ void feed_call_free(struct feed_call **slot)
 static void fail(struct feed_call *c, const char *what, int error)
 {
 	if (!c->world->errors++)
-		fprintf(stderr, "spoolwire-feed: %s: %s: %s\n", c->id, what, strerror(-error));
+		fprintf(stderr, "spoolwire-feed: %s: %s: %s\n", c->id, what,
+			strerror(-error));
 }
 
 static void make_streams(struct feed_call *c)
@@ -199,7 +213,8 @@ static void switch_forwarding(struct feed_call *c, usec_t now)
 {
 	c->meta.forwarding = !c->meta.forwarding;
 	feed_meta_flags(&c->meta);
-	c->flags_due = c->world->opts->forwarding == FORWARD_TOGGLE ? now + SEC : INT64_MAX;
+	c->flags_due =
+		c->world->opts->forwarding == FORWARD_TOGGLE ? now + SEC : INT64_MAX;
 }
 
 /* The newest stream first: the kernel keeps them in a list and adds at its head. */
@@ -267,7 +282,8 @@ static void finish_removal(struct feed_call *c)
 		fail(c, c->meta_path, c->meta.error);
 }
 
-/* Fact of the kernel: the end of a stream is seen only after the one before it was closed. */
+/* Fact of the kernel: the end of a stream is seen only after the one before it was
+ * closed. */
 static void run_removal(struct feed_call *c, usec_t now)
 {
 	const struct feed_opts *o = c->world->opts;
@@ -278,14 +294,16 @@ static void run_removal(struct feed_call *c, usec_t now)
 
 		if (s->fifo.fd >= 0)
 			feed_fifo_end(&s->fifo, now, o->lose_queue);
-		stuck = s->fifo.path && now - s->fifo.ended_at > (usec_t)(o->removal_timeout * SEC);
+		stuck = s->fifo.path &&
+			now - s->fifo.ended_at > (usec_t)(o->removal_timeout * SEC);
 		if (s->fifo.readers > 0 && !stuck)
 			return;
 		c->stuck |= stuck && s->fifo.readers > 0;
 		c->any_opened |= s->fifo.opened_at != 0;
 		feed_stream_over(s, stuck);
 		c->removed++;
-		/* Removing takes the kernel some time, too: the next one ends at its own moment. */
+		/* Removing takes the kernel some time, too: the next one ends at its
+		 * own moment. */
 		now = clock_mono();
 	}
 	finish_removal(c);
@@ -371,7 +389,8 @@ void feed_call_print(FILE *f, const struct feed_call *c)
 	clock_format(c->start + back, text);
 	fprintf(f, ",\"start\":\"%s\"", text);
 	clock_format(c->ended + back, text);
-	fprintf(f, ",\"end\":\"%s\",\"codec\":\"%s\",\"streams\":[", text, c->meta.codec->rtpmap);
+	fprintf(f, ",\"end\":\"%s\",\"codec\":\"%s\",\"streams\":[", text,
+		c->meta.codec->rtpmap);
 	for (unsigned i = 0; i < c->n; i++) {
 		fputs(i ? "," : "", f);
 		feed_stream_print(f, &c->stream[i], c->tags[c->stream[i].participant]);

@@ -22,7 +22,8 @@ struct feed_world {
 	struct feed_stat opening;    /* interface section written to opened */
 	uint64_t calls, streams, written, lost, reordered, duplicated;
 	uint64_t overruns, unread, lost_at_end;
-	uint64_t streams_unopened, calls_unopened, streams_stuck, calls_stuck, errors, complaints;
+	uint64_t streams_unopened, calls_unopened, streams_stuck, calls_stuck, errors,
+		complaints;
 };
 
 struct feed_call;

@@ -37,7 +37,8 @@ static bool parse_where(const char *where, struct sockaddr_in *to)
 
 	if (sscanf(where, "%63[^:]:%u", host, &port) != 2 || port < 1 || port > 65535)
 		return false;
-	*to = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+	*to = (struct sockaddr_in){ .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)port) };
 	return inet_pton(AF_INET, host, &to->sin_addr) == 1;
 }
 
@@ -100,7 +101,8 @@ void feed_control_send(struct feed_control *c, struct span dict, usec_t now, boo
 		.repeat_at = repeat ? now + REPEAT_AFTER : INT64_MAX,
 	};
 	r->bytes = xalloc(dict.n + 64);
-	/* The socket, too: rtpengine keeps the answers of all that ask it by their cookies. */
+	/* The socket, too: rtpengine keeps the answers of all that ask it by their
+	 * cookies. */
 	r->n = (size_t)sprintf(r->bytes, "%d.%d.%llu ", (int)getpid(), c->fd,
 		(unsigned long long)r->cookie);
 	memcpy(r->bytes + r->n, dict.p, dict.n);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/*  offer -> answer -> (forwarding, re-INVITE, hold, off hold) -> delete; a step when it is due
+/*  offer -> answer -> (forwarding, re-INVITE, hold, off hold) -> delete; a step when
+ * it is due
  *  and the one before is answered  */
 #include "tools/feed_dialog.h"
 
@@ -20,7 +21,7 @@ enum step_kind { OFFER, ANSWER, FORWARD, MOVE, HOLD, UNHOLD, REOFFER, REANSWER, 
 
 struct step {
 	enum step_kind kind;
-	usec_t at;                 /* since the start of the media, before it: of the call */
+	usec_t at; /* since the start of the media, before it: of the call */
 };
 
 struct feed_dialog {
@@ -114,8 +115,8 @@ struct feed_dialog *feed_dialog_new(struct feed_switch *sw, const struct feed_op
 	else
 		snprintf(d->id, sizeof(d->id), "feed%d-%d@feed", (int)getpid(), number);
 	for (int i = 0; i < 2; i++)
-		snprintf(d->tag[i], sizeof(d->tag[i]), "%s%d-%d", i ? "to" : "from", (int)getpid(),
-			number);
+		snprintf(d->tag[i], sizeof(d->tag[i]), "%s%d-%d", i ? "to" : "from",
+			(int)getpid(), number);
 	d->metadata = o->metadata ? xstrdup(o->metadata) :
 		xasprintf("caller:c%d|callee:d%d", number, number);
 	plan_steps(d);
@@ -150,9 +151,13 @@ static void put_sdp(struct feed_dialog *d, struct feed_bencode *b, int of)
 {
 	char text[FEED_SDP_MAX];
 	const struct feed_sdp sdp = {
-		.address = d->phone[of].address, .port = d->phone[of].port,
-		.ptime_ms = (unsigned)d->opts->ptime, .version = ++d->version,
-		.direction = direction(d, of), .codec = d->codec, .noise = d->opts->vad == VAD_CN,
+		.address = d->phone[of].address,
+		.port = d->phone[of].port,
+		.ptime_ms = (unsigned)d->opts->ptime,
+		.version = ++d->version,
+		.direction = direction(d, of),
+		.codec = d->codec,
+		.noise = d->opts->vad == VAD_CN,
 	};
 
 	feed_sdp_write(&sdp, text);
@@ -190,8 +195,8 @@ static void fail(struct feed_dialog *d, enum step_kind kind, struct span answer)
 
 	if (!feed_bencode_find(answer, "error-reason", &reason))
 		reason = span_text(answer.n ? "refused" : "no answer");
-	fprintf(stderr, "spoolwire-feed: %s: %s: %.*s\n", d->id, command_of(kind), (int)reason.n,
-		(const char *)reason.p);
+	fprintf(stderr, "spoolwire-feed: %s: %s: %.*s\n", d->id, command_of(kind),
+		(int)reason.n, (const char *)reason.p);
 	d->failed = true;
 	/* What is left is to take the call away, if it was made. */
 	d->at = kind == DELETE ? d->n : d->n - 1;
@@ -251,7 +256,8 @@ static void ask(struct feed_dialog *d, enum step_kind kind, usec_t now)
 	if (answering || kind == OFFER || kind == REOFFER)
 		put_sdp(d, &b, answering);
 	if (kind == DELETE) {
-		/* At once, or its answer would say nothing of how long the removal takes. */
+		/* At once, or its answer would say nothing of how long the removal
+		 * takes. */
 		feed_bencode_text(&b, "delete-delay");
 		feed_bencode_number(&b, 0);
 	}
@@ -262,7 +268,8 @@ static void ask(struct feed_dialog *d, enum step_kind kind, usec_t now)
 		return;
 	}
 	d->asked = true;
-	feed_control_send(d->sw->control, span_of(bytes, b.used), now, true, on_answer, d);
+	feed_control_send(
+		d->sw->control, span_of(bytes, b.used), now, true, on_answer, d);
 }
 
 static void move_caller(struct feed_dialog *d)
@@ -361,10 +368,13 @@ void feed_dialog_print(FILE *f, const struct feed_dialog *d)
 	for (int i = 0; i < 2; i++) {
 		const struct feed_phone *p = &d->phone[i];
 
-		fprintf(f, ",\"%s\":{\"tag\":\"%s\",\"tone_hz\":%u,\"address\":\"%s\",\"port\":%u,"
-			"\"ssrc\":\"%08x\",\"sent\":%llu,\"received\":%llu}", i ? "callee" : "caller",
-			d->tag[i], p->tone->hz, p->address, p->port, p->plan.ssrc,
-			(unsigned long long)p->sent, (unsigned long long)p->received);
+		fprintf(f,
+			",\"%s\":{\"tag\":\"%s\",\"tone_hz\":%u,\"address\":\"%s\","
+			"\"port\":%u,"
+			"\"ssrc\":\"%08x\",\"sent\":%llu,\"received\":%llu}",
+			i ? "callee" : "caller", d->tag[i], p->tone->hz, p->address,
+			p->port, p->plan.ssrc, (unsigned long long)p->sent,
+			(unsigned long long)p->received);
 	}
 	fprintf(f, "}\n");
 }

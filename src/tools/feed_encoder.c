@@ -32,7 +32,8 @@ static AVCodecContext *open_encoder(const struct feed_encoder_opts *o, int *erro
 	return ctx;
 }
 
-static int give_packets(AVCodecContext *ctx, AVPacket *pkt, feed_encoder_fn out, void *arg)
+static int give_packets(
+	AVCodecContext *ctx, AVPacket *pkt, feed_encoder_fn out, void *arg)
 {
 	int r;
 
@@ -43,8 +44,8 @@ static int give_packets(AVCodecContext *ctx, AVPacket *pkt, feed_encoder_fn out,
 	return r == AVERROR(EAGAIN) || r == AVERROR_EOF ? 0 : -EIO;
 }
 
-static int send_frame(AVCodecContext *ctx, AVFrame *frame, const int16_t *pcm, size_t samples,
-	size_t at)
+static int send_frame(AVCodecContext *ctx, AVFrame *frame, const int16_t *pcm,
+	size_t samples, size_t at)
 {
 	size_t bytes = samples * (size_t)ctx->ch_layout.nb_channels * sizeof(*pcm);
 
@@ -68,7 +69,8 @@ static int encode(AVCodecContext *ctx, AVFrame *frame, AVPacket *pkt, const int1
 
 	for (size_t at = 0, n; !r && at < frames; at += n) {
 		n = frames - at < step ? frames - at : step;
-		r = send_frame(ctx, frame, pcm + at * (size_t)ctx->ch_layout.nb_channels, n, at);
+		r = send_frame(
+			ctx, frame, pcm + at * (size_t)ctx->ch_layout.nb_channels, n, at);
 		if (!r)
 			r = give_packets(ctx, pkt, out, arg);
 	}

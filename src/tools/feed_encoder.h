@@ -13,8 +13,8 @@ struct feed_encoder_opts {
 
 typedef void (*feed_encoder_fn)(void *arg, struct span packet);
 
-/* All of it, interleaved, packet after packet. 0, -ENOENT: there is no such encoder here, or
- * another negative errno. */
+/* All of it, interleaved, packet after packet. 0, -ENOENT: there is no such encoder
+ * here, or another negative errno. */
 int feed_encoder_run(const struct feed_encoder_opts *, const int16_t *pcm, size_t frames,
 	feed_encoder_fn, void *arg);
 

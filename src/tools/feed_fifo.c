@@ -83,7 +83,8 @@ bool feed_fifos_read(struct feed_fifos *fs, usec_t now)
 	while ((n = read(fs->fd, buf, sizeof(buf))) > 0) {
 		any = true;
 		for (char *p = buf; p < buf + n;) {
-			const struct inotify_event *e = (const struct inotify_event *)(void *)p;
+			const struct inotify_event *e =
+				(const struct inotify_event *)(void *)p;
 
 			take_event(fs, e, now);
 			p += sizeof(*e) + e->len;
@@ -108,7 +109,8 @@ static int watch(struct feed_fifos *fs, struct feed_fifo *f)
 	return 0;
 }
 
-/* Open for reading too, so that writing needs no reader; our opening comes before the watch. */
+/* Open for reading too, so that writing needs no reader; our opening comes before the
+ * watch. */
 static int open_fifo(const char *path)
 {
 	int fd, r;

@@ -15,7 +15,8 @@ struct feed_fifo {
 	int fd, watch;
 	int readers;
 	bool held_at_end;
-	usec_t opened_at, ended_at, closed_at; /* 0: not yet; opened_at is the first time */
+	usec_t opened_at, ended_at,
+		closed_at; /* 0: not yet; opened_at is the first time */
 	uint64_t written;
 	uint64_t overruns; /* packets that went because the reader let the queue fill */
 	uint64_t unread;   /* the same, while nobody had it open */
@@ -27,7 +28,8 @@ void feed_fifos_free(struct feed_fifos **);
 int feed_fifos_fd(const struct feed_fifos *); /* readable: call feed_fifos_read */
 /* Takes in what readers did. True when there was something. */
 bool feed_fifos_read(struct feed_fifos *, usec_t now);
-bool feed_fifos_overflowed(const struct feed_fifos *); /* events were lost: results are worthless */
+bool feed_fifos_overflowed(
+	const struct feed_fifos *); /* events were lost: results are worthless */
 
 /* Makes the FIFO; the struct must stay where it is. 0 or -errno. */
 int feed_fifo_make(struct feed_fifos *, struct feed_fifo *, const char *path);

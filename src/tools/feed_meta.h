@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Metafiles as rtpengine writes them (its daemon/recording.c): which sections, in which order,
- * how often, and how each gets into the file. */
+/* Metafiles as rtpengine writes them (its daemon/recording.c): which sections, in
+ * which order, how often, and how each gets into the file. */
 #ifndef TOOLS_FEED_META_H
 #define TOOLS_FEED_META_H
 
@@ -10,7 +10,8 @@
 
 struct feed_meta_party {
 	const char *tag;
-	unsigned media;   /* its number; its streams are 2 * media and, for RTCP, one more */
+	unsigned
+		media; /* its number; its streams are 2 * media and, for RTCP, one more */
 	unsigned port;    /* rtpengine's */
 };
 
@@ -24,7 +25,8 @@ struct feed_meta {
 	int forwarding_party;      /* STREAM n FORWARDING 1 for this one; -1: none */
 	const struct feed_meta_party *party;
 	unsigned parties;
-	void (*announced)(void *arg, unsigned stream); /* its interface section is written */
+	void (*announced)(
+		void *arg, unsigned stream); /* its interface section is written */
 	void *arg;
 	int error;                 /* the first -errno */
 };
@@ -37,6 +39,7 @@ void feed_meta_midcall(struct feed_meta *);
 /* Start, stop, pause of recording and forwarding. */
 void feed_meta_flags(struct feed_meta *);
 /* "tag-0-media-1-component-1-RTP-id-2" */
-void feed_meta_interface(const struct feed_meta *, unsigned party, bool rtcp, char out[64]);
+void feed_meta_interface(
+	const struct feed_meta *, unsigned party, bool rtcp, char out[64]);
 
 #endif

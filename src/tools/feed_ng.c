@@ -48,7 +48,8 @@ static bool alike(const struct entry *a, const struct entry *b)
 {
 	const char *x = a->opts.payload_file, *y = b->opts.payload_file;
 
-	return strcmp(a->opts.codec, b->opts.codec) == 0 && a->opts.ptime == b->opts.ptime &&
+	return strcmp(a->opts.codec, b->opts.codec) == 0 &&
+		a->opts.ptime == b->opts.ptime &&
 		((!x && !y) || (x && y && strcmp(x, y) == 0));
 }
 
@@ -68,10 +69,12 @@ static int make_tones(struct caller *c, struct entry *e)
 	if (feed_tone_codec(e->opts.codec, &codec) < 0)
 		return fail(e->opts.codec, "unknown codec");
 	if (!e->tones)
-		e->tones = feed_tones_new(&codec, (unsigned)e->opts.ptime, e->opts.payload_file, &why);
+		e->tones = feed_tones_new(
+			&codec, (unsigned)e->opts.ptime, e->opts.payload_file, &why);
 	for (int i = first; e->tones && i < n && i < first + 80; i += (int)c->n_entries)
 		for (int p = 0; p < 2; p++)
-			if (!feed_tones_get(e->tones, feed_tone_of(e->opts.tones, i, p), &why))
+			if (!feed_tones_get(
+				    e->tones, feed_tone_of(e->opts.tones, i, p), &why))
 				return fail(e->opts.codec, why);
 	return e->tones ? 0 : fail(e->opts.codec, why);
 }
@@ -125,7 +128,8 @@ static int prepare(struct caller *c)
 		c->n_entries = 1;
 		r = 0;
 	}
-	/* A script is played once; --calls says how often its lines are repeated in turn. */
+	/* A script is played once; --calls says how often its lines are repeated in
+	 * turn. */
 	c->calls = c->opts->calls;
 	if (c->opts->script && c->calls < (int)c->n_entries)
 		c->calls = (int)c->n_entries;
@@ -162,7 +166,8 @@ static void begin_calls(struct caller *c, usec_t now)
 		double wait = e->opts.at >= 0 ? e->opts.at : c->begun / c->opts->rate;
 		struct feed_dialog *d;
 
-		/* Calls with a time of their own wait in their dialog, the others here. */
+		/* Calls with a time of their own wait in their dialog, the others
+		 * here. */
 		if (e->opts.at < 0 && c->start + (usec_t)(wait * SEC) > now)
 			return;
 		d = feed_dialog_new(&c->sw, &e->opts, e->tones, c->begun++,
@@ -241,7 +246,8 @@ static void report(struct caller *c)
 {
 	if (c->opts->json) {
 		printf("{\"calls\":%llu,\"failed\":%llu,\"sent\":%llu,\"received\":%llu",
-			ULL(c->sw.calls), ULL(c->sw.failed), ULL(c->sw.sent), ULL(c->sw.received));
+			ULL(c->sw.calls), ULL(c->sw.failed), ULL(c->sw.sent),
+			ULL(c->sw.received));
 		feed_stat_json(stdout, "requests", &c->sw.requests);
 		feed_stat_json(stdout, "deletes", &c->sw.deletes);
 		feed_stat_json(stdout, "pings", &c->pings);
@@ -249,7 +255,8 @@ static void report(struct caller *c)
 		return;
 	}
 	fprintf(stderr, "calls %llu  failed %llu  packets sent %llu  received %llu\n",
-		ULL(c->sw.calls), ULL(c->sw.failed), ULL(c->sw.sent), ULL(c->sw.received));
+		ULL(c->sw.calls), ULL(c->sw.failed), ULL(c->sw.sent),
+		ULL(c->sw.received));
 	feed_stat_print(stderr, "offer, answer and others", &c->sw.requests);
 	feed_stat_print(stderr, "delete", &c->sw.deletes);
 	feed_stat_print(stderr, "ping", &c->pings);
@@ -258,7 +265,8 @@ static void report(struct caller *c)
 
 static void tear_down(struct caller *c)
 {
-	/* Whoever is still live was interrupted twice: the process ends, nobody calls back. */
+	/* Whoever is still live was interrupted twice: the process ends, nobody calls
+	 * back. */
 	free(c->live);
 	for (size_t i = 0; i < c->n_entries; i++) {
 		if (!c->entry[i].borrowed)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The options of spoolwire-feed: one table for both modes and for the lines of a script. */
+/* The options of spoolwire-feed: one table for both modes and for the lines of a
+ * script. */
 #ifndef TOOLS_FEED_OPTS_H
 #define TOOLS_FEED_OPTS_H
 
@@ -8,10 +9,17 @@
 #include <stdio.h>
 
 enum feed_mode { FEED_PROC = 1, FEED_NG = 2, FEED_SCRIPT = 4 /* a line of --script */ };
-enum feed_forwarding { FORWARD_ON, FORWARD_OFF, FORWARD_LATE, FORWARD_TOGGLE, FORWARD_PER_STREAM };
+enum feed_forwarding {
+	FORWARD_ON,
+	FORWARD_OFF,
+	FORWARD_LATE,
+	FORWARD_TOGGLE,
+	FORWARD_PER_STREAM
+};
 enum feed_vad { VAD_OFF, VAD_DTX, VAD_CN };
 
-/* Texts belong to the caller's argument vector. Times of type int are in ms, double in s. */
+/* Texts belong to the caller's argument vector. Times of type int are in ms, double in
+ * s. */
 struct feed_opts {
 	bool help;
 	/* what a call is */
@@ -27,7 +35,8 @@ struct feed_opts {
 	bool json;
 	/* proc */
 	const char *spool, *proc_root;
-	int table, dialect, forwarding, recording, answer_after, remake_after, threads_like;
+	int table, dialect, forwarding, recording, answer_after, remake_after,
+		threads_like;
 	double removal_timeout;
 	bool no_rtcp, ipv6, discard, lose_queue;
 	/* ng */
@@ -41,7 +50,8 @@ void feed_opts_default(struct feed_opts *);
 /* 0, or -EINVAL with a sentence in why. argv holds options only, no program name. */
 int feed_opts_parse(struct feed_opts *, enum feed_mode, int argc, char **argv, char *why,
 	size_t size);
-/* Cuts a script's line into words in place; "..." keeps blanks. Number of words, -E2BIG. */
+/* Cuts a script's line into words in place; "..." keeps blanks. Number of words,
+ * -E2BIG. */
 int feed_opts_split(char *line, char **words, int max);
 void feed_opts_help(FILE *, enum feed_mode);
 

@@ -32,8 +32,9 @@ void feed_phone_fini(struct feed_phone *p)
 
 static int bind_one(const struct in_addr *at, unsigned port)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
-		.sin_addr = *at };
+	struct sockaddr_in to = {
+		.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = *at
+	};
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), r;
 
 	if (fd < 0)
@@ -45,7 +46,8 @@ static int bind_one(const struct in_addr *at, unsigned port)
 	return r;
 }
 
-/* The kernel picks an RTP port; taken when it is even and its neighbour is free (RFC 3550 11). */
+/* The kernel picks an RTP port; taken when it is even and its neighbour is free (RFC
+ * 3550 11). */
 static int bind_pair(struct feed_phone *p, const struct in_addr *at)
 {
 	struct sockaddr_in got;
@@ -82,11 +84,13 @@ int feed_phone_bind(struct feed_phone *p, const char *address)
 
 bool feed_phone_aim(struct feed_phone *p, const char *address, unsigned port)
 {
-	p->to = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+	p->to = (struct sockaddr_in){ .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)port) };
 	return inet_pton(AF_INET, address, &p->to.sin_addr) == 1 && port;
 }
 
-static void send_bytes(struct feed_phone *p, int fd, const uint8_t *bytes, size_t n, unsigned more)
+static void send_bytes(
+	struct feed_phone *p, int fd, const uint8_t *bytes, size_t n, unsigned more)
 {
 	struct sockaddr_in to = p->to;
 
@@ -99,9 +103,13 @@ static void send_rtp(struct feed_phone *p, const struct feed_packet *pkt)
 {
 	uint8_t out[FEED_RTP_HEADER + MAX_PAYLOAD];
 	const uint8_t noise = NOISE_LEVEL;
-	struct span payload = span_head(p->tone->payload[pkt->slot % p->tone->n], MAX_PAYLOAD);
-	struct feed_rtp rtp = { .pt = p->codec->pt, .marker = pkt->marker, .seq = pkt->seq,
-		.ts = pkt->ts, .ssrc = pkt->ssrc };
+	struct span payload =
+		span_head(p->tone->payload[pkt->slot % p->tone->n], MAX_PAYLOAD);
+	struct feed_rtp rtp = { .pt = p->codec->pt,
+		.marker = pkt->marker,
+		.seq = pkt->seq,
+		.ts = pkt->ts,
+		.ssrc = pkt->ssrc };
 
 	if (pkt->kind == FEED_EVENT) {
 		rtp.pt = EVENT_PT;

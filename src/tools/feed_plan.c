@@ -28,8 +28,8 @@ static bool chance(struct feed_plan *p, double percent)
 	return percent > 0 && (double)(draw(p) >> 11) < percent / 100 * 0x1p53;
 }
 
-void feed_plan_init(struct feed_plan *p, const struct feed_opts *o, uint32_t clock_hz, int call,
-	int participant)
+void feed_plan_init(struct feed_plan *p, const struct feed_opts *o, uint32_t clock_hz,
+	int call, int participant)
 {
 	memset(p, 0, sizeof(*p));
 	p->opts = o;
@@ -109,22 +109,30 @@ static void send_packet(struct feed_plan *p, struct feed_packet *pkt)
 	}
 }
 
-static void make_packet(struct feed_plan *p, enum feed_packet_kind kind, struct feed_packet *pkt)
+static void make_packet(
+	struct feed_plan *p, enum feed_packet_kind kind, struct feed_packet *pkt)
 {
 	*pkt = (struct feed_packet){
-		.kind = kind, .slot = p->slot, .ts = p->ts, .ssrc = p->ssrc, .seq = p->seq++,
+		.kind = kind,
+		.slot = p->slot,
+		.ts = p->ts,
+		.ssrc = p->ssrc,
+		.seq = p->seq++,
 	};
 }
 
-/* The slot of a digit at this moment: 0-based packet of it, or -1 in pauses and before. */
+/* The slot of a digit at this moment: 0-based packet of it, or -1 in pauses and
+ * before. */
 static int event_packet(const struct feed_plan *p, char *digit)
 {
-	uint64_t first = EVENT_START_MS / (uint64_t)p->opts->ptime, since = p->slot - first;
+	uint64_t first = EVENT_START_MS / (uint64_t)p->opts->ptime,
+		 since = p->slot - first;
 	const char *digits = p->opts->dtmf;
 
 	if (!p->caller || !digits || p->slot < first)
 		return -1;
-	if (since / (2 * EVENT_SLOTS) >= strlen(digits) || since % (2 * EVENT_SLOTS) >= EVENT_SLOTS)
+	if (since / (2 * EVENT_SLOTS) >= strlen(digits) ||
+		since % (2 * EVENT_SLOTS) >= EVENT_SLOTS)
 		return -1;
 	*digit = digits[since / (2 * EVENT_SLOTS)];
 	return (int)(since % (2 * EVENT_SLOTS));
@@ -200,7 +208,8 @@ void feed_plan_next(struct feed_plan *p, struct feed_packet *out)
 
 	for (unsigned quiet = 0; !p->n_held; quiet++) {
 		if (quiet == LONGEST_QUIET) {
-			*out = (struct feed_packet){ .kind = FEED_NOTHING, .slot = p->slot,
+			*out = (struct feed_packet){ .kind = FEED_NOTHING,
+				.slot = p->slot,
 				.due = (usec_t)p->slot * o->ptime * MSEC };
 			return;
 		}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Which RTP packets one participant sends, and when: talk, events, silence, and everything that a
- * network does to them. Pure: the same options and seed give the same packets. */
+/* Which RTP packets one participant sends, and when: talk, events, silence, and
+ * everything that a network does to them. Pure: the same options and seed give the
+ * same packets. */
 #ifndef TOOLS_FEED_PLAN_H
 #define TOOLS_FEED_PLAN_H
 
@@ -38,9 +39,10 @@ struct feed_plan {
 };
 
 /* participant 0 is the caller: events and SSRC changes are its own. */
-void feed_plan_init(struct feed_plan *, const struct feed_opts *, uint32_t clock_hz, int call,
-	int participant);
-/* The next packet in the order of sending. FEED_NOTHING: none before `due`, ask again then. */
+void feed_plan_init(struct feed_plan *, const struct feed_opts *, uint32_t clock_hz,
+	int call, int participant);
+/* The next packet in the order of sending. FEED_NOTHING: none before `due`, ask again
+ * then. */
 void feed_plan_next(struct feed_plan *, struct feed_packet *);
 /* While muted, slots pass without packets: takes effect with the next slot made. */
 void feed_plan_mute(struct feed_plan *, bool);

@@ -13,7 +13,8 @@
 #include "tools/feed_call.h"
 
 #define TICK        (2 * MSEC)
-#define LOOK_EVERY  16 /* calls, then at the readers' events again: their times shall be true */
+#define LOOK_EVERY \
+	16 /* calls, then at the readers' events again: their times shall be true */
 #define LEAD        (100 * MSEC)
 
 struct player {
@@ -71,14 +72,16 @@ static int make_tones(struct feed_world *w)
 static void raise_file_limit(const struct feed_opts *o)
 {
 	struct rlimit limit;
-	double live = o->rate * o->seconds < o->calls ? o->rate * o->seconds + 1 : o->calls;
+	double live =
+		o->rate * o->seconds < o->calls ? o->rate * o->seconds + 1 : o->calls;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return;
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
 	if ((double)limit.rlim_cur < live * o->streams * (o->no_rtcp ? 1 : 2) + 16)
-		fail("file descriptors", "the limit may be too low for so many streams at once");
+		fail("file descriptors",
+			"the limit may be too low for so many streams at once");
 }
 
 static void run_removals(struct player *pl)
@@ -164,12 +167,14 @@ static void play(struct player *pl, const volatile sig_atomic_t *stop)
 		run_calls(pl, now);
 		if (*stop && !pl->ending)
 			end_all(pl);
-		/* An absolute clock: a late round is followed by the next at once, and all is sent. */
+		/* An absolute clock: a late round is followed by the next at once, and
+		 * all is sent. */
 		next += TICK;
 		if (next < clock_mono() - SEC)
 			next = clock_mono();
 		nap(pl, next);
-	} while (*stop < 2 && (pl->n_live || (!pl->ending && pl->begun < pl->opts->calls)));
+	} while (*stop < 2 &&
+		(pl->n_live || (!pl->ending && pl->begun < pl->opts->calls)));
 	for (size_t i = 0; i < pl->n_live; i++)
 		feed_call_free(&pl->live[i]);
 }
@@ -180,15 +185,18 @@ static void report_text(struct feed_world *w)
 {
 	printf("calls %llu  streams %llu  packets %llu  overruns %llu\n", ULL(w->calls),
 		ULL(w->streams), ULL(w->written), ULL(w->overruns));
-	printf("left out: lost %llu  reordered %llu  duplicated %llu  unread %llu  at the end %llu\n",
+	printf("left out: lost %llu  reordered %llu  duplicated %llu  unread %llu  at "
+	       "the end %llu\n",
 		ULL(w->lost), ULL(w->reordered), ULL(w->duplicated), ULL(w->unread),
 		ULL(w->lost_at_end));
 	feed_stat_print(stdout, "removal of a call", &w->removal);
 	if (w->opts->threads_like)
-		feed_stat_print(stdout, "the same, with the wait for a thread", &w->deleting);
+		feed_stat_print(
+			stdout, "the same, with the wait for a thread", &w->deleting);
 	feed_stat_print(stdout, "end of stream to closed", &w->closing);
 	feed_stat_print(stdout, "interface section to opened", &w->opening);
-	printf("never opened: calls %llu, streams %llu   stuck: calls %llu, streams %llu\n",
+	printf("never opened: calls %llu, streams %llu   stuck: calls %llu, streams "
+	       "%llu\n",
 		ULL(w->calls_unopened), ULL(w->streams_unopened), ULL(w->calls_stuck),
 		ULL(w->streams_stuck));
 }
@@ -215,7 +223,8 @@ static int verdict(struct player *pl)
 	struct feed_world *w = &pl->world;
 
 	if (feed_fifos_overflowed(w->fifos))
-		return fail("inotify", "events were lost: see fs.inotify.max_queued_events");
+		return fail(
+			"inotify", "events were lost: see fs.inotify.max_queued_events");
 	return w->errors || w->streams_stuck || w->calls < (uint64_t)pl->opts->calls;
 }
 

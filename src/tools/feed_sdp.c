@@ -15,11 +15,12 @@ void feed_sdp_write(const struct feed_sdp *s, char out[FEED_SDP_MAX])
 		snprintf(fmtp, sizeof(fmtp), "a=fmtp:%u %s\r\n", c->pt, c->fmtp);
 	snprintf(out, FEED_SDP_MAX,
 		"v=0\r\no=- 1 %u IN %s %s\r\ns=feed\r\nc=IN %s %s\r\nt=0 0\r\n"
-		"m=audio %u RTP/AVP %u%s %d\r\na=rtpmap:%u %s\r\n%sa=rtpmap:%d telephone-event/%u\r\n"
+		"m=audio %u RTP/AVP %u%s %d\r\na=rtpmap:%u %s\r\n%sa=rtpmap:%d "
+		"telephone-event/%u\r\n"
 		"a=fmtp:%d 0-15\r\na=ptime:%u\r\na=%s\r\n",
 		s->version, family, s->address, family, s->address, s->port, c->pt,
-		s->noise ? " 13" : "", EVENT_PT, c->pt, c->rtpmap, fmtp, EVENT_PT, c->clock_hz,
-		EVENT_PT, s->ptime_ms, s->direction);
+		s->noise ? " 13" : "", EVENT_PT, c->pt, c->rtpmap, fmtp, EVENT_PT,
+		c->clock_hz, EVENT_PT, s->ptime_ms, s->direction);
 }
 
 /* "c=IN IP4 127.0.0.1" */

@@ -45,14 +45,14 @@ static double ms(struct feed_stat *s, double share)
 
 void feed_stat_print(FILE *f, const char *what, struct feed_stat *s)
 {
-	fprintf(f, "%-36s n %6zu   p50 %9.3f   p99 %9.3f   max %9.3f ms\n", what, s->n, ms(s, 0.5),
-		ms(s, 0.99), ms(s, 1));
+	fprintf(f, "%-36s n %6zu   p50 %9.3f   p99 %9.3f   max %9.3f ms\n", what, s->n,
+		ms(s, 0.5), ms(s, 0.99), ms(s, 1));
 }
 
 void feed_stat_json(FILE *f, const char *name, struct feed_stat *s)
 {
-	fprintf(f, ",\"%s\":{\"n\":%zu,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f}", name, s->n,
-		ms(s, 0.5), ms(s, 0.99), ms(s, 1));
+	fprintf(f, ",\"%s\":{\"n\":%zu,\"p50_ms\":%.3f,\"p99_ms\":%.3f,\"max_ms\":%.3f}",
+		name, s->n, ms(s, 0.5), ms(s, 0.99), ms(s, 1));
 }
 
 void feed_stat_text(FILE *f, const char *text)

@@ -7,14 +7,15 @@
 #define NOISE_PT     13
 #define NOISE_LEVEL  70          /* [-dBov] RFC 3389 3.1 */
 #define MAX_PAYLOAD  3840        /* a FIFO's packet is a page, headers included */
-#define USERSPACE    (3 * SEC)   /* so long rtpengine sends packets to the kernel by itself */
+#define USERSPACE      (3 * SEC) /* rtpengine's first packets: not by its module */
 #define RTCP_EVERY   (5 * SEC)
-#define MAX_COMPLAINTS 50        /* lines; all are counted, and with --json said per stream */
+#define MAX_COMPLAINTS 50 /* lines; all are counted, and with --json said per stream */
 
 static void set_addresses(struct feed_stream *s, int call, unsigned port)
 {
 	struct feed_flow *f = &s->flow;
-	const uint8_t host[4] = { 10, 99, (uint8_t)(1 + call / 250 % 250), (uint8_t)(1 + call % 250) };
+	const uint8_t host[4] = { 10, 99, (uint8_t)(1 + call / 250 % 250),
+		(uint8_t)(1 + call % 250) };
 	const uint8_t ours[4] = { 10, 99, 0, 1 };
 
 	f->v6 = s->world->opts->ipv6;
@@ -34,8 +35,8 @@ static void set_addresses(struct feed_stream *s, int call, unsigned port)
 	memcpy(f->to, ours, 4);
 }
 
-void feed_stream_init(struct feed_stream *s, struct feed_world *w, int call, int participant,
-	bool rtcp, unsigned id, unsigned port)
+void feed_stream_init(struct feed_stream *s, struct feed_world *w, int call,
+	int participant, bool rtcp, unsigned id, unsigned port)
 {
 	const struct feed_opts *o = w->opts;
 	const char *why;
@@ -45,10 +46,12 @@ void feed_stream_init(struct feed_stream *s, struct feed_world *w, int call, int
 	s->id = id;
 	s->participant = participant;
 	s->rtcp = rtcp;
-	s->tone = feed_tones_get(w->tones, feed_tone_of(o->tones, call, participant), &why);
+	s->tone =
+		feed_tones_get(w->tones, feed_tone_of(o->tones, call, participant), &why);
 	must(s->tone != NULL); /* all tones were encoded before the first call */
 	set_addresses(s, call, port);
-	feed_plan_init(&s->plan, o, feed_tones_codec(w->tones)->clock_hz, call, participant);
+	feed_plan_init(
+		&s->plan, o, feed_tones_codec(w->tones)->clock_hz, call, participant);
 	s->rtcp_due = SEC + (call * 37 + participant * 501) % 4000 * MSEC;
 	s->ip_id = (uint16_t)(call * 31 + participant);
 }
@@ -67,7 +70,8 @@ static void write_wrapped(struct feed_stream *s, uint8_t *room, size_t n, usec_t
 	s->packets++;
 }
 
-static struct span payload_of(const struct feed_stream *s, const struct feed_packet *p, uint8_t *pt)
+static struct span payload_of(
+	const struct feed_stream *s, const struct feed_packet *p, uint8_t *pt)
 {
 	static const uint8_t noise[] = { NOISE_LEVEL };
 
@@ -86,7 +90,9 @@ static struct span payload_of(const struct feed_stream *s, const struct feed_pac
 static void write_rtp(struct feed_stream *s, const struct feed_packet *p, usec_t since)
 {
 	uint8_t room[FEED_IP_MAX + FEED_RTP_HEADER + MAX_PAYLOAD];
-	struct feed_rtp rtp = { .marker = p->marker, .seq = p->seq, .ts = p->ts, .ssrc = p->ssrc };
+	struct feed_rtp rtp = {
+		.marker = p->marker, .seq = p->seq, .ts = p->ts, .ssrc = p->ssrc
+	};
 	struct span payload = span_head(payload_of(s, p, &rtp.pt), MAX_PAYLOAD);
 
 	feed_wrap_rtp(&rtp, room + FEED_IP_MAX);
@@ -180,7 +186,8 @@ void feed_stream_print(FILE *f, const struct feed_stream *s, const char *tag)
 	feed_stat_text(f, tag);
 	fprintf(f, ",\"rtcp\":%s", s->rtcp ? "true" : "false");
 	if (!s->rtcp)
-		fprintf(f, ",\"tone_hz\":%u,\"ssrc\":\"%08x\"", s->tone->hz, s->plan.ssrc);
+		fprintf(f, ",\"tone_hz\":%u,\"ssrc\":\"%08x\"", s->tone->hz,
+			s->plan.ssrc);
 	fprintf(f, ",\"packets\":%llu,\"overruns\":%llu,\"opened\":%s,\"stuck\":%s}",
 		(unsigned long long)s->packets, (unsigned long long)s->overruns,
 		s->never_opened ? "false" : "true", s->was_stuck ? "true" : "false");

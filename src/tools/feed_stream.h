@@ -24,11 +24,12 @@ struct feed_stream {
 	uint64_t packets, overruns;
 };
 
-void feed_stream_init(struct feed_stream *, struct feed_world *, int call, int participant,
-	bool rtcp, unsigned id, unsigned port);
+void feed_stream_init(struct feed_stream *, struct feed_world *, int call,
+	int participant, bool rtcp, unsigned id, unsigned port);
 /* Writes all packets that are due. */
 void feed_stream_run(struct feed_stream *, usec_t answered, usec_t now);
-/* Its removal is done, or given up as stuck: counts what it saw and takes the FIFO away. */
+/* Its removal is done, or given up as stuck: counts what it saw and takes the FIFO
+ * away. */
 void feed_stream_over(struct feed_stream *, bool stuck);
 void feed_stream_print(FILE *, const struct feed_stream *, const char *tag);
 

@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "tools/feed_encoder.h"
 
-#define LOOP     100  /* payloads: 100 * ptime * a multiple of 10 Hz is a whole number of waves */
+#define LOOP     100  /* payloads: at a multiple of 10 Hz, a whole number of waves */
 #define WARM_UP  20   /* encoded before, so that the encoder has settled */
 #define LEVEL    8000 /* -12 dBov */
 #define MAX_FILE (1024 * 1024)
@@ -22,6 +22,9 @@ struct feed_tones {
 	struct feed_tone *from_file;
 };
 
+#define G726(name, pt, rate, encoder) \
+	{ name, name "/8000", "", pt, 8000, 8000, 1, rate, 0, 0, false, encoder }
+
 static const struct feed_codec codecs[] = {
 	{ "PCMU", "PCMU/8000", "", 0, 8000, 8000, 1, 0, 0, 0, false, NULL },
 	{ "PCMA", "PCMA/8000", "", 8, 8000, 8000, 1, 0, 0, 0, false, NULL },
@@ -29,21 +32,23 @@ static const struct feed_codec codecs[] = {
 	{ "G722", "G722/8000", "", 9, 8000, 16000, 1, 64000, 0, 0, false, "g722" },
 	{ "GSM", "GSM/8000", "", 3, 8000, 8000, 1, 13000, 0, 20, false, "libgsm" },
 	{ "G723", "G723/8000", "", 4, 8000, 8000, 1, 6300, 0, 30, false, "g723_1" },
-	/* RFC 3551 4.5.4: G726-x fills octets from the low end, AAL2-G726-x from the high. */
-	{ "G726-16", "G726-16/8000", "", 102, 8000, 8000, 1, 16000, 0, 0, false, "g726le" },
-	{ "G726-24", "G726-24/8000", "", 103, 8000, 8000, 1, 24000, 0, 0, false, "g726le" },
-	{ "G726-32", "G726-32/8000", "", 104, 8000, 8000, 1, 32000, 0, 0, false, "g726le" },
-	{ "G726-40", "G726-40/8000", "", 105, 8000, 8000, 1, 40000, 0, 0, false, "g726le" },
-	{ "AAL2-G726-16", "AAL2-G726-16/8000", "", 102, 8000, 8000, 1, 16000, 0, 0, false, "g726" },
-	{ "AAL2-G726-24", "AAL2-G726-24/8000", "", 103, 8000, 8000, 1, 24000, 0, 0, false, "g726" },
-	{ "AAL2-G726-32", "AAL2-G726-32/8000", "", 104, 8000, 8000, 1, 32000, 0, 0, false, "g726" },
-	{ "AAL2-G726-40", "AAL2-G726-40/8000", "", 105, 8000, 8000, 1, 40000, 0, 0, false, "g726" },
-	{ "opus", "opus/48000/2", "", 111, 48000, 48000, 1, 32000, 0, 0, true, "libopus" },
+	/* RFC 3551 4.5.4: octets filled from the low end, AAL2 from the high. */
+	G726("G726-16", 102, 16000, "g726le"),
+	G726("G726-24", 103, 24000, "g726le"),
+	G726("G726-32", 104, 32000, "g726le"),
+	G726("G726-40", 105, 40000, "g726le"),
+	G726("AAL2-G726-16", 102, 16000, "g726"),
+	G726("AAL2-G726-24", 103, 24000, "g726"),
+	G726("AAL2-G726-32", 104, 32000, "g726"),
+	G726("AAL2-G726-40", 105, 40000, "g726"),
+	{ "opus", "opus/48000/2", "", 111, 48000, 48000, 1, 32000, 0, 0, true,
+		"libopus" },
 	{ "speex", "speex/8000", "", 98, 8000, 8000, 1, 15000, 0, 20, true, "libspeex" },
 	{ "G729", "G729/8000", "", 18, 8000, 8000, 1, 0, 10, 10, false, NULL },
 	{ "iLBC", "iLBC/8000", "mode=20", 106, 8000, 8000, 1, 0, 38, 20, false, NULL },
 	{ "AMR", "AMR/8000", "octet-align=1", 107, 8000, 8000, 1, 0, 0, 20, false, NULL },
-	{ "AMR-WB", "AMR-WB/16000", "octet-align=1", 108, 16000, 16000, 1, 0, 0, 20, false, NULL },
+	{ "AMR-WB", "AMR-WB/16000", "octet-align=1", 108, 16000, 16000, 1, 0, 0,
+		20, false, NULL },
 };
 
 static int parse_l16(const char *name, struct feed_codec *c)
@@ -59,8 +64,8 @@ static int parse_l16(const char *name, struct feed_codec *c)
 	*c = (struct feed_codec){ .pt = 109, .clock_hz = rate, .rate_hz = rate,
 		.channels = channels };
 	snprintf(c->name, sizeof(c->name), "%.*s", 23, name);
-	snprintf(c->rtpmap, sizeof(c->rtpmap), channels == 1 ? "L16/%u" : "L16/%u/%u", rate,
-		channels);
+	snprintf(c->rtpmap, sizeof(c->rtpmap), channels == 1 ? "L16/%u" : "L16/%u/%u",
+		rate, channels);
 	return 0;
 }
 
@@ -147,7 +152,8 @@ static void on_packet(void *arg, struct span packet)
 	c->used += packet.n;
 }
 
-static int16_t *make_samples(const struct feed_codec *c, unsigned hz, unsigned ptime_ms, size_t *n)
+static int16_t *make_samples(
+	const struct feed_codec *c, unsigned hz, unsigned ptime_ms, size_t *n)
 {
 	size_t per_packet = c->rate_hz / 1000 * ptime_ms;
 	int16_t *pcm;
@@ -165,8 +171,8 @@ static int16_t *make_samples(const struct feed_codec *c, unsigned hz, unsigned p
 	return pcm;
 }
 
-static void encode_by_table(const struct feed_codec *c, const int16_t *pcm, size_t samples,
-	struct collector *out)
+static void encode_by_table(const struct feed_codec *c, const int16_t *pcm,
+	size_t samples, struct collector *out)
 {
 	size_t width = c->pt == 0 || c->pt == 8 ? 1 : 2;
 
@@ -204,8 +210,8 @@ static void free_tone(struct feed_tone *t)
 static struct feed_tone *make_tone(struct feed_tones *ts, unsigned hz, const char **why)
 {
 	const struct feed_codec *c = &ts->codec;
-	const struct feed_encoder_opts o = { c->encoder, c->rate_hz, c->channels, c->bit_rate,
-		c->packetwise && !c->frame_ms ? ts->ptime_ms : 0 };
+	const struct feed_encoder_opts o = { c->encoder, c->rate_hz, c->channels,
+		c->bit_rate, c->packetwise && !c->frame_ms ? ts->ptime_ms : 0 };
 	struct feed_tone *t = xnew(struct feed_tone);
 	struct collector out = { .tone = t, .packetwise = c->packetwise };
 	size_t n;
@@ -275,8 +281,8 @@ static struct feed_tone *read_payloads(const struct feed_codec *c, unsigned ptim
 	return t;
 }
 
-struct feed_tones *feed_tones_new(const struct feed_codec *c, unsigned ptime_ms, const char *file,
-	const char **why)
+struct feed_tones *feed_tones_new(
+	const struct feed_codec *c, unsigned ptime_ms, const char *file, const char **why)
 {
 	struct feed_tones *ts = xnew(struct feed_tones);
 	bool by_table = c->pt == 0 || c->pt == 8 || strncmp(c->name, "L16", 3) == 0;
@@ -313,7 +319,8 @@ void feed_tones_free(struct feed_tones **slot)
 	*slot = NULL;
 }
 
-const struct feed_tone *feed_tones_get(struct feed_tones *ts, unsigned hz, const char **why)
+const struct feed_tone *feed_tones_get(
+	struct feed_tones *ts, unsigned hz, const char **why)
 {
 	struct feed_tone *t;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A tone in a codec, encoded once, as payloads to be sent round and round: the loop holds a whole
- * number of waves, so that it has no seam. */
+/* A tone in a codec, encoded once, as payloads to be sent round and round: the loop
+ * holds a whole number of waves, so that it has no seam. */
 #ifndef TOOLS_FEED_TONE_H
 #define TOOLS_FEED_TONE_H
 
@@ -29,12 +29,14 @@ struct feed_tone {
 int feed_tone_codec(const char *name, struct feed_codec *);
 
 struct feed_tones;
-/* All tones of one codec and packet length; file may be NULL. NULL with a sentence in *why. */
-struct feed_tones *feed_tones_new(const struct feed_codec *, unsigned ptime_ms, const char *file,
-	const char **why);
+/* All tones of one codec and packet length; file may be NULL. NULL with a sentence in
+ * *why. */
+struct feed_tones *feed_tones_new(
+	const struct feed_codec *, unsigned ptime_ms, const char *file, const char **why);
 void feed_tones_free(struct feed_tones **);
 /* Encoded at the first request, kept after that. NULL with a sentence in *why. */
-const struct feed_tone *feed_tones_get(struct feed_tones *, unsigned hz, const char **why);
+const struct feed_tone *feed_tones_get(
+	struct feed_tones *, unsigned hz, const char **why);
 const struct feed_codec *feed_tones_codec(const struct feed_tones *);
 
 /* 400 + 10 * (call mod 80) + 800 * participant, or that of the comma list. [Hz] */

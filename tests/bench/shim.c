@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* LD_PRELOAD: /proc/rtpengine is looked for under $SPOOLWIRE_PROC_ROOT, so that a recorder that
+/* LD_PRELOAD: /proc/rtpengine is looked for under $SPOOLWIRE_PROC_ROOT, so that a
+ * recorder that
  * knows nothing of a configurable root can be given the FIFOs of spoolwire-feed.
  *
  *     cc -shared -fPIC -o shim.so tests/bench/shim.c -ldl
@@ -21,7 +22,8 @@
 int __open_2(const char *path, int flags);
 int __open64_2(const char *path, int flags);
 
-/* The next definition behind ours, by a copy: ISO C has no cast from object to function. */
+/* The next definition behind ours, by a copy: ISO C has no cast from object to
+ * function. */
 #define NEXT(fn, name) \
 	do { \
 		void *sym_ = dlsym(RTLD_NEXT, name); \
