@@ -205,7 +205,8 @@ static void options_are_checked(void **state)
 {
 	struct feed_opts o;
 	char why[128], line[] = "--codec=opus --metadata=\"a:b c|d:e\" --dtmf 12 # rest";
-	char *words[8], *bad[] = { (char[]){ "--seconds=0" } }, *unknown[] = { (char[]){ "--spool=x" } };
+	char *words[8], *bad[] = { (char[]){ "--seconds=0" } },
+			*unknown[] = { (char[]){ "--spool=x" } };
 	int n = feed_opts_split(line, words, 8);
 
 	(void)state;

@@ -21,8 +21,34 @@ static uint16_t ones_sum(uint32_t total, const uint8_t *p, size_t n)
 static void userspace_header(void **state)
 {
 	static const uint8_t want[28] = {
-		0x45, 0, 0, 0xc8, 0, 0, 0, 0, 0x40, 0x11, 0, 0, 10, 99, 0, 2, 10, 99, 0, 1,
-		0x4e, 0x6c, 0x77, 0x64, 0, 0xb4, 0, 0,
+		0x45,
+		0,
+		0,
+		0xc8,
+		0,
+		0,
+		0,
+		0,
+		0x40,
+		0x11,
+		0,
+		0,
+		10,
+		99,
+		0,
+		2,
+		10,
+		99,
+		0,
+		1,
+		0x4e,
+		0x6c,
+		0x77,
+		0x64,
+		0,
+		0xb4,
+		0,
+		0,
 	};
 	uint8_t room[FEED_IP_MAX + 172] = { 0 }, *ip;
 	struct feed_flow f = { .from = { 10, 99, 0, 2 }, .to = { 10, 99, 0, 1 },
@@ -84,7 +110,8 @@ static void sdp_goes_there_and_back(void **state)
 	assert_true(feed_sdp_read(span_text(text), address, sizeof(address), &port));
 	assert_string_equal(address, "127.0.0.3");
 	assert_int_equal(port, 4242);
-	assert_false(feed_sdp_read(span_text("v=0\r\nm=audio x"), address, sizeof(address), &port));
+	assert_false(feed_sdp_read(
+		span_text("v=0\r\nm=audio x"), address, sizeof(address), &port));
 }
 
 int main(void)
