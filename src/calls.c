@@ -39,6 +39,7 @@ struct known {
 	uint64_t epoch;           /* of this call's openings */
 	usec_t due;               /* GRACE_GIVEN: when it is over. RUNNING: when to reopen. 0: nothing */
 	bool reopened;            /* since the metafile last said something */
+	bool gone;                /* the streams of this epoch have ended */
 	const char *reason;       /* of the end; static */
 	bool asked_data, data_final, over, written;
 };
@@ -190,6 +191,11 @@ static void on_interface(struct calls *t, struct known *k, const struct change *
 {
 	struct stream_file *f = file_of(k, ch->n);
 
+	if (k->gone) { /* and yet it is told again: rtpengine has made it anew */
+		k->gone = false;
+		k->due = 0;
+		k->epoch++;
+	}
 	if (f->name && span_is(ch->text, f->name) && f->epoch == k->epoch)
 		return; /* repeated at every offer/answer */
 	free(f->name);
@@ -216,6 +222,7 @@ static void reopen(struct calls *t, struct known *k)
 {
 	k->due = 0;
 	k->reopened = true;
+	k->gone = false;
 	if (!t->opts.still_there(t->opts.arg, k->parent))
 		return;
 	k->epoch++;
@@ -286,11 +293,23 @@ void calls_shut_down(struct calls *t)
 
 /* ---- from the spool ---- */
 
+/* A finished pcap is told again at each scan of the spool: not while it is still being read, and
+ * not when it has been. */
+static bool was_consumed(struct calls *t, const char *parent, uint64_t *position)
+{
+	bool finished = false;
+
+	for (struct known *k = t->numbers; k; k = k->by_number.next)
+		if (k->state == ENDING && strcmp(k->parent, parent) == 0)
+			return true;
+	return t->parts.consumed &&
+		consumed_find(t->parts.consumed, parent, 0, position, &finished) && finished;
+}
+
 bool calls_on_call(struct calls *t, const char *parent, enum spool_layout layout)
 {
 	struct known *k = find_parent(t, parent);
 	uint64_t position = 0;
-	bool finished = false;
 
 	if (t->shutting_down)
 		return false;
@@ -298,10 +317,10 @@ bool calls_on_call(struct calls *t, const char *parent, enum spool_layout layout
 		k->state = RUNNING;
 		k->due = 0;
 		k->epoch++;
+		k->gone = false;
 		return true;
 	}
-	if (layout == SPOOL_PCAP && t->parts.consumed &&
-		consumed_find(t->parts.consumed, parent, 0, &position, &finished) && finished)
+	if (layout == SPOOL_PCAP && was_consumed(t, parent, &position))
 		return false;
 	if (HASH_CNT(by_number, t->numbers) >= t->opts.max_calls) {
 		counter_add(COUNT_CALLS_REFUSED, 1);
@@ -439,7 +458,10 @@ static void on_written(void *arg, uint64_t call, bool written)
 
 static void on_streams_ended(struct known *k, uint64_t epoch)
 {
-	if (k->state == RUNNING && epoch == k->epoch && !k->reopened)
+	if (k->state != RUNNING || epoch != k->epoch)
+		return;
+	k->gone = true;
+	if (!k->reopened)
 		k->due = clock_mono() + REOPEN;
 }
 

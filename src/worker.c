@@ -130,13 +130,17 @@ static void read_letters(struct worker *w, usec_t now)
 
 /* ---- packets and time ---- */
 
-static void read_packets(struct packetq *q)
+/* A source may be quicker than this tick: the letter that announces it was put in the box before
+ * the source was given to anybody, so it is there. */
+static void read_packets(struct worker *w, struct packetq *q, usec_t now)
 {
 	const struct packet *p;
 
 	while ((p = packetq_get(q))) {
 		struct source *source = p->to;
 
+		if (!source->consumer)
+			read_letters(w, now);
 		if (p->kind == PACKET_END)
 			call_source_ended(&source);
 		else
@@ -169,7 +173,7 @@ static void on_tick(uv_timer_t *timer)
 
 	read_letters(w, now);
 	for (unsigned i = 0; i < w->opts.queues; i++)
-		read_packets(w->opts.queue[i]);
+		read_packets(w, w->opts.queue[i], now);
 	if (w->dest)
 		dest_tick(w->dest, now);
 	tick_calls(w, now);
@@ -214,7 +218,7 @@ static void end_calls(struct worker *w)
 
 	read_letters(w, now);
 	for (unsigned i = 0; i < w->opts.queues; i++)
-		read_packets(w->opts.queue[i]);
+		read_packets(w, w->opts.queue[i], now);
 	cut_all(w, now);
 	tick_calls(w, now);
 	tick_calls(w, now);
