@@ -241,34 +241,6 @@ static void fail_tls(struct conn *c, enum conn_fault otherwise)
 	ERR_clear_error();
 }
 
-static void shake(struct conn *c)
-{
-	int ok;
-
-	ERR_clear_error();
-	ok = SSL_do_handshake(c->ssl);
-	if (ok == 1)
-		opened(c);
-	else if (SSL_get_error(c->ssl, ok) != SSL_ERROR_WANT_READ)
-		fail_tls(c, CONN_REFUSED);
-}
-
-static void connected(struct conn *c)
-{
-	int error = wire_connected(&c->wire);
-
-	if (error) {
-		fail(c, CONN_UNREACHABLE, conn_reason_socket(-error));
-	} else if (!c->opts.ctx) {
-		opened(c);
-	} else if (!start_tls(c)) {
-		fail(c, CONN_REFUSED, xstrdup("OpenSSL cannot start (out of memory?)"));
-	} else {
-		enter(c, CONN_SHAKING);
-		shake(c);
-	}
-}
-
 static void fail_plain(struct conn *c)
 {
 	fail(c, CONN_LOST, c->wire.eof ? xstrdup("closed by the endpoint") :
@@ -311,6 +283,36 @@ static void read_and_discard(struct conn *c)
 		if (n <= 0)
 			return;
 		counter_add(COUNT_TLS_BYTES_REFUSED, (uint64_t)n);
+	}
+}
+
+static void shake(struct conn *c)
+{
+	int ok;
+
+	ERR_clear_error();
+	ok = SSL_do_handshake(c->ssl);
+	if (ok == 1) {
+		opened(c);
+		read_and_discard(c); /* lets OpenSSL release the handshake's 16 KiB buffer */
+	} else if (SSL_get_error(c->ssl, ok) != SSL_ERROR_WANT_READ) {
+		fail_tls(c, CONN_REFUSED);
+	}
+}
+
+static void connected(struct conn *c)
+{
+	int error = wire_connected(&c->wire);
+
+	if (error) {
+		fail(c, CONN_UNREACHABLE, conn_reason_socket(-error));
+	} else if (!c->opts.ctx) {
+		opened(c);
+	} else if (!start_tls(c)) {
+		fail(c, CONN_REFUSED, xstrdup("OpenSSL cannot start (out of memory?)"));
+	} else {
+		enter(c, CONN_SHAKING);
+		shake(c);
 	}
 }
 

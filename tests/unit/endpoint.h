@@ -92,7 +92,7 @@ static void free_pair(struct pair *p)
 	EVP_PKEY_free(p->key);
 }
 
-static void write_pair(const struct pair *p, const char *path)
+static inline void write_pair(const struct pair *p, const char *path)
 {
 	FILE *f = fopen(path, "w");
 
