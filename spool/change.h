@@ -10,6 +10,7 @@
 
 #define CHANGE_MAX_NUMBER 4096       /* tags, media, streams of one call */
 #define CHANGE_MAX_TEXT   (64 * 1024) /* [bytes] of one text */
+#define CHANGE_MAX_PORTS  8           /* of one stream; the oldest is forgotten */
 
 enum change_kind {
 	CHANGE_CALL_ID,         /* text: call-id, unescaped, any bytes but NUL */
@@ -24,7 +25,8 @@ enum change_kind {
 	CHANGE_MEDIA_SDP,       /* n = tag that sent it; text: the SDP, for account and
 	                         * events; value 0: as sent, 1: as rtpengine passed it on */
 	CHANGE_STREAM,          /* n = stream; tag, media, component (1 RTP, 2 RTCP) */
-	CHANGE_STREAM_PORT,     /* n = stream; value: local UDP port whose packets are this stream's (pcap) */
+	CHANGE_STREAM_PORT,     /* n = stream; value: one more local UDP port whose packets are this
+	                         * stream's (pcap); it is no other stream's any more */
 	CHANGE_STREAM_OPEN,     /* n = stream; text: file name below the call's directory (proc) */
 	CHANGE_FILE_OPEN,       /* text: absolute path of the pcap or PCM file that holds all streams */
 	CHANGE_RECORDING,       /* value 0 or 1 */

@@ -4,7 +4,6 @@
 #include <errno.h>
 
 #include "base/check.h"
-#include "spool/sdp.h"
 
 #define CALLER 0u
 #define CALLEE 1u
@@ -62,39 +61,62 @@ static void tell_parties(struct reading *r)
 	}
 }
 
+static bool has_port(const struct pcapmeta_stream *s, unsigned port)
+{
+	for (unsigned i = 0; i < CHANGE_MAX_PORTS; i++)
+		if (s->port[i] == port)
+			return port != 0;
+	return false;
+}
+
+/* The stream whose port this is or was last; -1: nobody's. */
 static int find_port(const struct pcapmeta *m, unsigned port)
 {
 	for (unsigned i = 0; i < m->streams; i++)
-		if (m->stream[i].port == port)
+		if (has_port(&m->stream[i], port))
 			return (int)i;
 	return -1;
 }
 
-/* The number of the stream of this port, made when it is new; -1 over the cap. */
-static int stream_of(struct reading *r, unsigned port, unsigned tag, unsigned component, int media)
+/* The number of a stream, made when it is new. */
+static unsigned stream_of(struct reading *r, unsigned tag, unsigned line, unsigned component,
+	int media)
 {
 	struct pcapmeta *m = r->m;
-	int n = find_port(m, port);
+	unsigned n;
 
-	if (n >= 0)
-		return n;
-	if (m->streams == PCAPMETA_MAX_STREAMS) {
-		m->refused++;
-		return -1;
-	}
-	n = (int)m->streams++;
-	m->stream[n] = (struct pcapmeta_stream){ .port = (uint16_t)port, .tag = (uint8_t)tag,
-		.component = (uint8_t)component, .media = (uint16_t)(media < 0 ? n : media) };
+	for (n = 0; n < m->streams; n++)
+		if (m->stream[n].tag == tag && m->stream[n].line == line &&
+		    m->stream[n].component == component)
+			return n;
+	must(n < PCAPMETA_MAX_STREAMS);
+	m->streams++;
+	m->stream[n] = (struct pcapmeta_stream){ .tag = (uint8_t)tag, .line = (uint8_t)line,
+		.component = (uint8_t)component,
+		.media = (uint16_t)(media < 0 ? n : (unsigned)media) };
 	return n;
 }
 
-static void tell_stream(struct reading *r, int n)
+static void forget_port(struct pcapmeta *m, unsigned port)
 {
-	const struct pcapmeta_stream *s = &r->m->stream[n];
+	for (unsigned i = 0; i < m->streams; i++)
+		for (unsigned j = 0; j < CHANGE_MAX_PORTS; j++)
+			if (m->stream[i].port[j] == port)
+				m->stream[i].port[j] = 0;
+}
 
-	say(r, (struct change){ .kind = CHANGE_STREAM, .n = (unsigned)n, .tag = s->tag,
+static void tell_stream(struct reading *r, unsigned n, unsigned port)
+{
+	struct pcapmeta_stream *s = &r->m->stream[n];
+
+	say(r, (struct change){ .kind = CHANGE_STREAM, .n = n, .tag = s->tag,
 		.media = s->media, .component = s->component });
-	say(r, (struct change){ .kind = CHANGE_STREAM_PORT, .n = (unsigned)n, .value = s->port });
+	say(r, (struct change){ .kind = CHANGE_STREAM_PORT, .n = n, .value = port });
+	if (has_port(s, port))
+		return;
+	forget_port(r->m, port);
+	memmove(s->port + 1, s->port, sizeof(s->port) - sizeof(s->port[0]));
+	s->port[0] = (uint16_t)port;
 }
 
 static void tell_codecs(struct reading *r, const struct sdp_media *media, unsigned n)
@@ -115,21 +137,20 @@ static void tell_codecs(struct reading *r, const struct sdp_media *media, unsign
 }
 
 /* Codecs before the port: packets are only looked for once it is known how to read them. */
-static void tell_media(struct reading *r, const struct sdp_media *media, unsigned tag)
+static void tell_media(struct reading *r, const struct sdp_media *media, unsigned tag,
+	unsigned line)
 {
-	int n, rtcp;
+	unsigned n;
 
 	if (!media->rtp || !media->port)
 		return;
-	n = stream_of(r, media->port, tag, 1, -1);
-	if (n < 0)
-		return;
+	n = stream_of(r, tag, line, 1, -1);
 	tell_codecs(r, media, r->m->stream[n].media);
-	tell_stream(r, n);
-	rtcp = media->rtcp_port ?
-		stream_of(r, media->rtcp_port, tag, 2, r->m->stream[n].media) : -1;
-	if (rtcp >= 0)
-		tell_stream(r, rtcp);
+	tell_stream(r, n, media->port);
+	if (!media->rtcp_port || media->rtcp_port == media->port)
+		return;
+	n = stream_of(r, tag, line, 2, r->m->stream[n].media);
+	tell_stream(r, n, media->rtcp_port);
 }
 
 static bool knows(const uint8_t *name, uint8_t bytes, struct span s)
@@ -158,7 +179,7 @@ static unsigned owner_of_ports(const struct pcapmeta *m, const struct sdp *sdp)
 	for (unsigned i = 0; i < sdp->medias; i++) {
 		int n = find_port(m, sdp->media[i].port);
 
-		if (n >= 0 && sdp->media[i].port)
+		if (n >= 0)
 			return m->stream[n].tag;
 	}
 	return NOBODY;
@@ -200,7 +221,7 @@ static void tell_block(struct reading *r, const struct block *b, const struct sd
 	if (b->label.n)
 		say(r, (struct change){ .kind = CHANGE_TAG_LABEL, .n = 1 - tag, .text = b->label });
 	for (unsigned i = 0; i < sdp->medias; i++)
-		tell_media(r, &sdp->media[i], tag);
+		tell_media(r, &sdp->media[i], tag, i);
 	say(r, (struct change){ .kind = CHANGE_MEDIA_SDP, .n = 1 - tag, .text = b->sdp,
 		.value = 1 });
 }

@@ -7,14 +7,15 @@
  * offer can come from either side: its sender is told by (in this order) ports known before, its
  * label, its o= line, the ports of the answer to it, and else is taken for the caller.
  *
- * Tag 0 is the caller, 1 the callee. Each RTP port is a stream and a media of its own, so that
- * codecs cannot mix. Cap: PCAPMETA_MAX_STREAMS, counted in refused. */
+ * Tag 0 is the caller, 1 the callee. A stream is what one of them sends for one m-line, whatever
+ * ports it moves to, and a media of its own. Caps: SDP_MAX_MEDIA m-lines, CHANGE_MAX_PORTS. */
 #ifndef SPOOL_PCAPMETA_H
 #define SPOOL_PCAPMETA_H
 
 #include "spool/change.h"
+#include "spool/sdp.h"
 
-#define PCAPMETA_MAX_STREAMS 128
+#define PCAPMETA_MAX_STREAMS (2 * 2 * SDP_MAX_MEDIA) /* two parties, RTP and RTCP */
 #define PCAPMETA_MAX_READ    (128 * 1024) /* [bytes] a reader need hold: two SDPs with their headers */
 #define PCAPMETA_MAX_NAME    128         /* [bytes] of a label or origin that is remembered */
 
@@ -25,9 +26,9 @@ struct pcapmeta_party {
 };
 
 struct pcapmeta_stream {
-	uint16_t port;
-	uint8_t tag, component;
+	uint8_t tag, line, component; /* line: of the m-lines, from 0 */
 	uint16_t media;
+	uint16_t port[CHANGE_MAX_PORTS]; /* newest first; 0: none */
 };
 
 struct pcapmeta {
@@ -36,7 +37,6 @@ struct pcapmeta {
 	unsigned blocks;   /* SDPs decided on */
 	unsigned offer_to; /* tag whose packets come to the last offer's ports */
 	unsigned current_to; /* the same for the SDP at position, once it was told */
-	unsigned refused;  /* streams over the cap */
 	unsigned streams;
 	struct pcapmeta_stream stream[PCAPMETA_MAX_STREAMS];
 	struct pcapmeta_party party[2];

@@ -196,8 +196,9 @@ struct party *call_party(struct call *c, unsigned number, bool make)
 static struct leg *leg_of_port(struct call *c, unsigned port)
 {
 	for (struct leg *l = c->legs; l; l = l->next)
-		if (l->port == port)
-			return l;
+		for (unsigned i = 0; i < l->n_ports; i++)
+			if (l->ports[i] == port)
+				return l;
 	return NULL;
 }
 
@@ -214,11 +215,12 @@ static struct leg *leg_by_chance(struct call *c, const struct udp *udp)
 	if (number >= 16 || rtcp_is(udp->payload) || rtp_parse(udp->payload, &rtp) < 0)
 		return NULL;
 	for (l = c->legs; l; l = l->next)
-		if (l->port)
+		if (l->n_ports && !l->by_chance)
 			return NULL; /* SDPs are there, and this port is in none: a stranger's */
 	l = call_leg(c, number);
 	if (l) {
-		l->port = udp->to_port;
+		l->by_chance = true;
+		call_add_port(c, l, udp->to_port);
 		l->tag = number;
 		forward_update(l);
 	}

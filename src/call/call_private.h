@@ -34,7 +34,9 @@ struct leg { /* a stream and where its audio goes */
 	unsigned number, tag, media, component;
 	bool forwarding;         /* switched on for this stream alone */
 	char *interface;
-	unsigned port;           /* pcap: local port; 0: unknown */
+	unsigned ports[CHANGE_MAX_PORTS]; /* pcap: local ports, oldest first */
+	unsigned n_ports;
+	bool by_chance;          /* pcap: found by its packets, no SDP told of it */
 	struct stream *stream;
 	struct outlet *outlet;   /* NULL while nothing is forwarded */
 	struct sink *sink;       /* NULL before the first audio */
@@ -88,6 +90,7 @@ usec_t call_time(const struct call *, usec_t now); /* clock_mono to call time */
 
 /* changes.c */
 struct media *call_media(struct call *, unsigned number); /* made when new; NULL: too many */
+void call_add_port(struct call *, struct leg *, unsigned port); /* and no other leg's any more */
 
 /* forward.c */
 void forward_update(struct leg *);  /* begins or ends forwarding as the switches say */

@@ -104,17 +104,35 @@ static void on_stream(struct call *c, const struct change *ch)
 	forward_update(l);
 }
 
-/* A stream that was found by its packets before its SDP was read gets its true number. */
+static void drop_port(struct leg *l, unsigned i)
+{
+	memmove(l->ports + i, l->ports + i + 1, (l->n_ports - i - 1) * sizeof(l->ports[0]));
+	l->n_ports--;
+}
+
+void call_add_port(struct call *c, struct leg *l, unsigned port)
+{
+	for (struct leg *other = c->legs; other; other = other->next)
+		for (unsigned i = other->n_ports; i-- > 0; )
+			if (other->ports[i] == port)
+				drop_port(other, i);
+	if (l->n_ports == CHANGE_MAX_PORTS)
+		drop_port(l, 0);
+	l->ports[l->n_ports++] = port;
+}
+
+/* A stream that was found by its packets before its SDP was read gets its true number; one that
+ * moves keeps its old port, where packets may still come to. */
 static void on_port(struct call *c, const struct change *ch)
 {
 	struct leg *l = call_leg(c, ch->n);
 
 	if (!l)
 		return;
-	for (struct leg *other = c->legs; other; other = other->next)
-		if (other != l && other->port == ch->value)
-			other->port = 0;
-	l->port = (unsigned)ch->value;
+	if (l->by_chance)
+		l->n_ports = 0;
+	l->by_chance = false;
+	call_add_port(c, l, (unsigned)ch->value);
 }
 
 static void on_forwarding(struct call *c, bool on)

@@ -51,7 +51,7 @@ static struct payload *payload_of(struct payloads *p, unsigned pt)
 
 static void set(struct payloads *p, struct payload *t, char **field, struct span text)
 {
-	struct codec codec;
+	struct codec codec = { .id = CODEC_UNKNOWN };
 	bool known;
 
 	if (*field && span_is(text, *field))

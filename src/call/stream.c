@@ -32,6 +32,7 @@ struct stream {
 	struct stream_counts count;
 	struct track *track;   /* the SSRC that is being heard */
 	struct track_env env;  /* what it sees of us */
+	bool hears;            /* its source has begun and not ended */
 	usec_t heard;          /* call time of the last packet */
 	/* Another SSRC is believed from its second packet on, unless ours was heard in between. */
 	struct {
@@ -183,10 +184,8 @@ void stream_datagram(struct stream *s, const struct udp *udp, size_t packet_byte
 
 	s->count.packets++;
 	s->count.bytes += packet_bytes;
-	if (is_foreign(s, udp)) {
-		s->count.foreign++;
-		return;
-	}
+	if (!s->where.family)
+		s->where = *udp;
 	if (rtcp_is(udp->payload)) {
 		s->count.rtcp++;
 		counter_add(COUNT_PACKETS_RTCP, 1);
@@ -197,6 +196,7 @@ void stream_datagram(struct stream *s, const struct udp *udp, size_t packet_byte
 		counter_add(COUNT_PACKETS_BAD, 1);
 		return;
 	}
+	s->hears = true;
 	s->heard = now;
 	t = track_of(s, &rtp, now);
 	if (t)
@@ -214,6 +214,12 @@ void stream_packet(struct stream *s, struct span packet, usec_t now)
 		counter_add(COUNT_PACKETS_BAD, 1);
 		return;
 	}
+	if (is_foreign(s, &udp)) {
+		s->count.packets++;
+		s->count.bytes += packet.n;
+		s->count.foreign++;
+		return;
+	}
 	stream_datagram(s, &udp, packet.n, now);
 }
 
@@ -224,8 +230,9 @@ void stream_pcm(struct stream *s, struct span s16le, uint32_t rate_hz, unsigned 
 
 	s->count.packets++;
 	s->count.bytes += s16le.n;
-	if (!s->heard)
+	if (!s->hears && s->env.end < now)
 		s->env.end = now;
+	s->hears = true;
 	s->heard = now;
 	a.samples = (const int16_t *)(const void *)s16le.p;
 	a.frames = (unsigned)(s16le.n / sizeof(int16_t) / channels);
@@ -245,7 +252,7 @@ void stream_tick(struct stream *s, usec_t now)
 {
 	if (s->track)
 		track_tick(s->track, now);
-	if (s->env.outlet && s->heard && now - s->heard > QUIET_AFTER)
+	if (s->env.outlet && s->hears && now - s->heard > QUIET_AFTER)
 		outlet_quiet(s->env.outlet, now - QUIET_AFTER);
 }
 
@@ -254,7 +261,7 @@ void stream_drain(struct stream *s)
 	drop_candidate(s);
 	if (s->track)
 		track_drain(s->track, s->heard);
-	s->heard = 0; /* no silence goes on behind the end */
+	s->hears = false; /* no silence goes on behind the end */
 }
 
 void stream_free(struct stream **sp)

@@ -77,6 +77,7 @@ void stream_expect_port(struct stream *); /* a new SDP came: another port is all
 
 /* now: call time, by the clock of the source. */
 void stream_packet(struct stream *, struct span packet, usec_t now);
+/* Its caller knows that it is this stream's, whatever the port. */
 void stream_datagram(struct stream *, const struct udp *, size_t packet_bytes, usec_t now);
 void stream_pcm(struct stream *, struct span s16le, uint32_t rate_hz, unsigned channels, usec_t now);
 void stream_tick(struct stream *, usec_t now); /* releases what has waited long enough */

@@ -63,6 +63,18 @@ void track_free(struct track **tp)
 
 /* ---- payload type to decoder ---- */
 
+/* The table has changed, but not what it says of this type: the decoder keeps its state. */
+static bool still_means(struct track *t, struct voice *v)
+{
+	struct payloads *p = t->env->payloads;
+	const struct codec *codec = p ? payloads_find(p, v->pt) : NULL;
+
+	if (!codec || !v->known || !codec_equal(codec, &v->codec))
+		return false;
+	v->generation = payloads_generation(p);
+	return true;
+}
+
 static void prepare(struct track *t, struct voice *v, unsigned pt)
 {
 	struct payloads *p = t->env->payloads;
@@ -96,7 +108,7 @@ static struct voice *voice_of(struct track *t, unsigned pt)
 			break;
 	if (v == t->voice + DECODERS)
 		v = &t->voice[t->oldest++ % DECODERS];
-	else if (v->generation == generation)
+	else if (v->generation == generation || still_means(t, v))
 		return v;
 	prepare(t, v, pt);
 	if (t->last == v)
@@ -140,8 +152,8 @@ static void fill_gap(struct track *t, const struct voice *v, usec_t at, unsigned
 	usec_t gap = at - t->env->end;
 	struct audio a;
 
-	if (!t->last || gap <= 0)
-		return;
+	if (!t->last || gap <= 0 || outlet_position(t->env->outlet) < 0)
+		return; /* nothing was heard that could go on */
 	if (lost && gap <= CONCEAL_MAX && t->last == v) {
 		decoder_conceal(v->decoder, timeline_ticks(v->codec.clock_hz, 0, gap), next, &a);
 		if (a.frames) {

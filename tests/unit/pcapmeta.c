@@ -17,7 +17,8 @@
 static struct {
 	unsigned changes, streams, sdps[2];
 	struct change stream[MAX_PORTS];
-	unsigned port[MAX_PORTS];
+	unsigned port[MAX_PORTS], moves[MAX_PORTS]; /* moves: ports before */
+	unsigned stream_of[65536];
 	char codec[MAX_PORTS][64], label[2][64], role[2][16], metadata[512];
 } told;
 static struct pcapmeta m;
@@ -42,8 +43,9 @@ static void on_change(void *arg, const struct change *c)
 		break;
 	case CHANGE_STREAM_PORT:
 		assert_true(c->n < told.streams);
-		assert_true(!told.port[c->n] || told.port[c->n] == c->value);
+		told.moves[c->n] += told.port[c->n] && told.port[c->n] != c->value;
 		told.port[c->n] = (unsigned)c->value;
+		told.stream_of[c->value] = c->n + 1;
 		break;
 	case CHANGE_MEDIA_CODEC:
 		copy(told.codec[c->n], 64, c->text);
@@ -103,10 +105,9 @@ static void feed_file(const char *name, size_t step)
 /* Tag whose packets come to the port; 9: unknown. */
 static unsigned tag_of(unsigned port, unsigned component)
 {
-	for (unsigned i = 0; i < told.streams; i++)
-		if (told.port[i] == port && told.stream[i].component == component)
-			return told.stream[i].tag;
-	return 9;
+	unsigned n = told.stream_of[port];
+
+	return n && told.stream[n - 1].component == component ? told.stream[n - 1].tag : 9;
 }
 
 static void callee_sends_to_the_offer(void **state)
@@ -138,7 +139,8 @@ static void reinvite_with_a_new_port_waits_for_its_answer(void **state)
 		assert_int_equal(tag_of(20030, 1), 1);
 		assert_int_equal(tag_of(20018, 1), 0);
 		assert_int_equal(tag_of(20031, 2), 1);
-		assert_int_equal(told.streams, 6);
+		assert_int_equal(told.streams, 4);
+		assert_int_equal(told.moves[0], 1);
 	}
 }
 
@@ -245,8 +247,10 @@ static void has_caps(void **state)
 	for (unsigned i = 0; i < 100; i++)
 		end += sprintf(end, BLOCK("offer", "- 1", "%u"), 1000 + 2 * i);
 	assert_int_equal(pcapmeta_feed(&m, span_text(text), true, on_nothing, NULL), 0);
-	assert_int_equal(m.streams, PCAPMETA_MAX_STREAMS);
-	assert_int_equal(m.refused, 100 - PCAPMETA_MAX_STREAMS / 2);
+	assert_int_equal(m.streams, 2);
+	for (unsigned i = 0; i < 2; i++)
+		for (unsigned j = 0; j < CHANGE_MAX_PORTS; j++)
+			assert_int_equal(m.stream[i].port[j], 1198 + i - 2 * j);
 	begin();
 	memset(text, '\n', MAX_FILE - 1);
 	assert_int_equal(feed(span_of(text, PCAPMETA_MAX_READ), false), -EBADMSG);
