@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "call/mix.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "base/check.h"
+
+#define RATE   8000
+#define PAPER  80000 /* [frames] */
+#define HOLD   4000  /* [frames] 500 ms */
+
+/* A sink that keeps what it is given where it belongs. */
+struct paper {
+	struct sink sink;
+	int64_t first, end;
+	unsigned freed;
+	int16_t left[PAPER], right[PAPER];
+};
+
+static struct paper paper;
+
+static void paper_put(struct sink *sink, const struct pcm *pcm)
+{
+	struct paper *p = (struct paper *)(void *)sink;
+
+	assert_int_equal(pcm->rate_hz, RATE);
+	assert_true(pcm->frames > 0 && pcm->position + pcm->frames <= PAPER);
+	if (p->first < 0)
+		p->first = p->end = pcm->position;
+	assert_int_equal(pcm->position, p->end);
+	for (unsigned i = 0; i < pcm->frames; i++) {
+		p->left[pcm->position + i] = pcm->samples[i * pcm->channels];
+		p->right[pcm->position + i] = pcm->samples[(i + 1) * pcm->channels - 1];
+	}
+	p->end += pcm->frames;
+}
+
+static void paper_free(struct sink *sink)
+{
+	((struct paper *)(void *)sink)->freed++;
+}
+
+static const struct sink_ops paper_ops = { .put = paper_put, .free = paper_free };
+
+static struct mix *mix_of(enum mixer_method method, unsigned channels)
+{
+	struct sink *sink = &paper.sink;
+	struct mix *m;
+
+	memset(&paper, 0, sizeof(paper));
+	paper.sink.ops = &paper_ops;
+	paper.first = -1;
+	m = mix_new(&(struct mixer_opts){ .rate_hz = RATE, .method = method,
+			    .channels = channels, .span_ms = 2000 },
+		&sink);
+	assert_null(sink);
+	return m;
+}
+
+static void speak(struct mix *m, unsigned channel, int64_t from, int64_t to, int16_t value)
+{
+	int16_t block[160];
+
+	for (unsigned i = 0; i < 160; i++)
+		block[i] = value;
+	for (; from < to; from += 160)
+		mix_put(m, channel,
+			&(struct pcm){ .position = from, .samples = block, .frames = 160,
+				.channels = 1, .rate_hz = RATE });
+}
+
+static void check(const int16_t *samples, int64_t from, int64_t to, int16_t want)
+{
+	for (int64_t i = from; i < to; i++)
+		if (samples[i] != want)
+			fail_msg("frame %d: %d, not %d", (int)i, samples[i], want);
+}
+
+static void test_two_are_aligned_by_media_time(void **state)
+{
+	struct mix *m = mix_of(MIXER_DIRECT, 1);
+
+	(void)state;
+	speak(m, 0, 1600, 4800, 100);
+	mix_run(m, 1600); /* the other one is heard up to there */
+	assert_int_equal(paper.first, -1);
+	speak(m, 1, 3200, 6400, 1000); /* came later, belongs earlier */
+	mix_run(m, 4800);
+	assert_int_equal(paper.first, 1600);
+	assert_int_equal(paper.end, 4800);
+	check(paper.left, 1600, 3200, 100);
+	check(paper.left, 3200, 4800, 1100);
+	mix_drain(m);
+	assert_int_equal(paper.end, 6400);
+	check(paper.left, 4800, 6400, 1000);
+	assert_int_equal(mix_late(m), 0);
+	mix_free(&m);
+	assert_null(m);
+	assert_int_equal(paper.freed, 1);
+	mix_free(&m);
+}
+
+static void test_a_silent_one_is_waited_for_so_long(void **state)
+{
+	struct mix *m = mix_of(MIXER_DIRECT, 1);
+
+	(void)state;
+	for (int64_t at = 0; at < 16000; at += 160) {
+		speak(m, 0, at, at + 160, 100);
+		mix_run(m, 0);
+		assert_int_equal(paper.end, at + 160 > HOLD ? at + 160 - HOLD : 0);
+	}
+	speak(m, 1, 12000, 12160, 1000); /* just in time */
+	assert_int_equal(mix_late(m), 0);
+	speak(m, 1, 11840, 12000, 1000); /* its time has been mixed */
+	assert_int_equal(mix_late(m), 160);
+	mix_drain(m);
+	check(paper.left, 0, 12000, 100);
+	check(paper.left, 12000, 12160, 1100);
+	check(paper.left, 12160, 16000, 100);
+	mix_free(&m);
+}
+
+static void test_channels_keep_apart(void **state)
+{
+	struct mix *m = mix_of(MIXER_CHANNELS, 2);
+
+	(void)state;
+	speak(m, 0, 0, 3200, 100);
+	speak(m, 1, 1600, 3200, -200);
+	speak(m, 7, 1600, 3200, -20); /* more participants than channels */
+	mix_drain(m);
+	assert_int_equal(paper.end, 3200);
+	check(paper.left, 0, 3200, 100);
+	check(paper.right, 0, 1600, 0);
+	check(paper.right, 1600, 3200, -220);
+	mix_free(&m);
+}
+
+/* One that comes long after a pause of both: the pause is no stream of silence. */
+static void test_a_long_pause(void **state)
+{
+	struct mix *m = mix_of(MIXER_DIRECT, 1);
+
+	(void)state;
+	speak(m, 0, 0, 160, 100);
+	speak(m, 1, 0, 160, 100);
+	mix_run(m, 160);
+	mix_run(m, 160);
+	assert_int_equal(paper.end, 160);
+	mix_run(m, 40000); /* both are known to be silent */
+	assert_int_equal(paper.end, 40000);
+	check(paper.left, 160, 40000, 0);
+	speak(m, 0, 40000, 40160, 300);
+	mix_run(m, 40160);
+	check(paper.left, 40000, 40160, 300);
+	mix_free(&m);
+}
+
+static void test_nothing_comes_of_nothing(void **state)
+{
+	struct mix *m = mix_of(MIXER_DIRECT, 1);
+	struct sink *s;
+
+	(void)state;
+	mix_run(m, 8000);
+	mix_drain(m);
+	assert_int_equal(paper.first, -1);
+	assert_ptr_equal(mix_sink(m), &paper.sink);
+	s = mix_take_sink(m);
+	assert_ptr_equal(s, &paper.sink);
+	mix_free(&m);
+	assert_int_equal(paper.freed, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_two_are_aligned_by_media_time),
+		cmocka_unit_test(test_a_silent_one_is_waited_for_so_long),
+		cmocka_unit_test(test_channels_keep_apart),
+		cmocka_unit_test(test_a_long_pause),
+		cmocka_unit_test(test_nothing_comes_of_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
