@@ -20,6 +20,8 @@ BUILD = os.path.abspath(os.environ.get("top_builddir", "."))
 SOURCE = os.path.abspath(os.environ.get("top_srcdir", "."))
 # Sanitizers and shared machines are slow: deadlines are generous, a test that passes never waits.
 DEADLINE = float(os.environ.get("SPOOLWIRE_DEADLINE", "30"))
+# 0 under sanitizers: what is slow is no fault there, only what hangs is.
+TIMES = os.environ.get("SPOOLWIRE_TIMES", "1") == "1"
 
 
 def program(name):
@@ -265,6 +267,66 @@ class Redis(Process):
                 d if isinstance(d, (bytes, str)) else json.dumps(d))
 
 
+class Run:
+    """One daemon, its endpoint, and any number of feeds at once, each naming its calls: from start
+    to end, after which everything can be asked for by a feed's name. A feed is a list of options."""
+
+    def __init__(self, feeds, daemon=(), receiver=(), tcp=False, header="json", env=None):
+        self.dir = tempfile.mkdtemp(prefix="spoolwire-")
+        self.processes, self.kept = [], bool(os.environ.get("SPOOLWIRE_KEEP"))
+        try:
+            self.receiver = self._keep(Receiver(self.dir, tcp=tcp, options=receiver))
+            self.daemon = self._keep(Spoolwire(self.dir, self.receiver, plain=tcp, env=env,
+                options=["--tls-header=" + header, *daemon]))
+            self.feeds = {name: self._keep(Feed(self.daemon, ["--call-id", name, *options], name))
+                for name, options in feeds.items()}
+        except BaseException:
+            self.remove()
+            raise
+
+    def _keep(self, process):
+        self.processes.append(process)
+        return process
+
+    def finish(self):
+        """Until all calls are over and the daemon has ended; the exit status is `status_code`."""
+        self.results = {name: feed.result() for name, feed in self.feeds.items()}
+        all_accounts = self.daemon.wait_accounts(sum(r["calls"] for r in self.results.values()))
+        self.peak_kib = self.daemon.memory_kib("VmHWM")
+        self.status = self.daemon.status()
+        self.status_code = self.daemon.stop()
+        self.receiver.stop()
+        self.log = self.daemon.text()
+        self.all_accounts = {a["call-id"]: a for a in all_accounts}
+        self.all_connections = self.receiver.connections()
+        return self
+
+    def remove(self):
+        for p in reversed(self.processes):
+            p.kill()
+        if not self.kept:
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+    def calls(self, name):
+        """(what the feed says, account, connections whose JSON header names it) of each call."""
+        return [(call, self.all_accounts[call["call_id"]], [c for c in self.all_connections
+            if (c["header"].get("json") or {}).get("call-id") == call["call_id"]])
+            for call in self.feeds[name].calls()]
+
+    def streams(self, name):
+        """The same of each RTP stream: (feed's, account's, its connections)."""
+        return [(fed, next(s for s in account["streams"] if s["number"] == fed["id"]),
+            [c for c in connections if c["header"]["json"].get("stream") == fed["id"]])
+            for call, account, connections in self.calls(name)
+            for fed in call["streams"] if not fed["rtcp"]]
+
+
+def sound(connection):
+    """(rate, channels, samples of each channel) that came over a connection."""
+    stem = connection["path"][:-len(".json")]
+    return samples(stem + ".wav")
+
+
 def samples(path):
     """(rate, channels, [one list of samples a channel]) of a WAV file whose header may not be
     final, as spoolwire-receive writes it."""
@@ -343,15 +405,21 @@ class Case(unittest.TestCase):
     def redis(self, **kw):
         return self.keep(Redis(self.dir, **kw))
 
-    def assertCloses(self, result, p50_ms=2, p99_ms=5):
-        """The first requirement: descriptors are closed in time after an end-of-stream. The times
-        are asserted on the daemon's own clock where the machine is too busy to be timed from
-        outside: see SPOOLWIRE_TIMES."""
-        closed = result["end_to_closed_ms"]
-        self.assertEqual(result["stuck_calls"], 0)
-        if os.environ.get("SPOOLWIRE_TIMES", "1") == "1":
-            self.assertLess(closed["p50"], p50_ms, result)
-            self.assertLess(closed["p99"], p99_ms, result)
+    def assertCloses(self, result, status):
+        """The first requirement: all descriptors of a call are closed in time after an
+        end-of-stream. The limits hold on the daemon's own clock, from its last look that saw no
+        end: from outside, a busy machine is measured too (the feed has to be woken up, for each
+        stream), so there only a hang is told from a delay. Without SPOOLWIRE_TIMES (sanitizers)
+        only that nothing is stuck."""
+        for what in ("calls_stuck", "streams_stuck", "streams_unopened"):
+            self.assertEqual(result[what], 0, result)
+        if not TIMES:
+            return
+        self.assertEqual(result["overruns"], 0, result)
+        closed = status["time end_to_closed"]
+        self.assertLess(closed["p50"], 2000, closed)
+        self.assertLess(closed["p99"], 5000, closed)
+        self.assertLess(result["closing"]["p50_ms"], 20, result)
 
     def assertBalanced(self, account):
         """in = out + dropped + buffered, at every stage."""
