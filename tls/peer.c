@@ -27,6 +27,8 @@
 #define SHORT_LIFE (5 * SEC)  /* lost sooner, again and again: this peer backs off */
 #define CLOSE_WAIT SEC        /* for the endpoint's close after ours */
 #define EPISODE_SAY (10 * SEC)
+#define CATCH_UP 8            /* times the bound, while what waits goes out */
+#define MOVING SEC            /* since the endpoint last took something: it goes out */
 
 enum peer_state { PEER_DOWN, PEER_STARTING, PEER_GREETING, PEER_FLOWING, PEER_CLOSING, PEER_DONE };
 
@@ -61,6 +63,8 @@ struct peer {
 	size_t header_sent;
 	size_t allowance;  /* [bytes] that may go out now */
 	usec_t waiting_since; /* 0: nothing waits */
+	usec_t moved_at;      /* when the endpoint last took audio or silence */
+	bool roomy;           /* the backlog may grow beyond its bound: see make_room */
 	struct episode episode;
 	struct peer_stats stats;
 };
@@ -289,7 +293,20 @@ static bool flush(struct peer *p)
 	p->stats.sent += audio;
 	p->stats.silence += n - audio;
 	p->allowance -= n;
+	p->moved_at = p->now;
 	return true;
+}
+
+/* At max_speed an outage takes time to make good and live audio goes on coming: what waits may
+ * grow meanwhile, or audio that was within the bound would be lost by the endpoint's return. */
+static void make_room(struct peer *p)
+{
+	bool roomy = p->state == PEER_FLOWING && p->now - p->moved_at < MOVING;
+
+	if (roomy == p->roomy)
+		return;
+	p->roomy = roomy;
+	note_loss(p, backlog_set_limit(p->backlog, p->opts.max_bytes * (roomy ? CATCH_UP : 1)));
 }
 
 static void flow(struct peer *p)
@@ -448,6 +465,7 @@ void peer_tick(struct peer *p, usec_t now)
 	if (p->cut)
 		enter(p, PEER_DONE);
 	run(p);
+	make_room(p);
 	if (is_open(p) && !p->settled && now - p->opened_at >= SETTLED) {
 		p->settled = true;
 		dest_settled(p->opts.dest);

@@ -276,7 +276,7 @@ static struct run *run_for_audio(struct backlog *b)
 /* What there is room for, in whole frames. */
 static size_t append(struct backlog *b, struct span audio)
 {
-	size_t room = b->opts.max_bytes - b->audio, n;
+	size_t room = b->audio < b->opts.max_bytes ? b->opts.max_bytes - b->audio : 0, n;
 	struct run *r;
 
 	room -= room % b->opts.frame;
@@ -370,6 +370,15 @@ void backlog_skip(struct backlog *b, size_t bytes)
 		if (!r->silence && !r->audio)
 			pop_run(b);
 	}
+}
+
+size_t backlog_set_limit(struct backlog *b, size_t max_bytes)
+{
+	must(max_bytes >= b->opts.frame);
+	b->opts.max_bytes = max_bytes;
+	if (b->opts.policy != BACKLOG_DROP_OLDEST || b->audio <= max_bytes)
+		return 0;
+	return silence_oldest(b, b->audio - max_bytes);
 }
 
 size_t backlog_silence_all(struct backlog *b)

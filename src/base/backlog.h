@@ -37,6 +37,10 @@ void backlog_put_silence(struct backlog *, uint64_t bytes);
 size_t backlog_peek(struct backlog *, uint8_t *out, size_t max);
 void backlog_skip(struct backlog *, size_t bytes);
 
+/* Another bound from now on. With BACKLOG_DROP_OLDEST what is beyond it becomes silence at once,
+ * else nothing is taken until there is room; returns the bytes of audio that became silence. */
+size_t backlog_set_limit(struct backlog *, size_t max_bytes);
+
 /* Everything that waits becomes silence (audio) or stays silence; returns the bytes of audio. */
 size_t backlog_silence_all(struct backlog *);
 

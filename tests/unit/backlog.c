@@ -260,11 +260,35 @@ static void without_budget_everything_is_silence(void **state)
 	backlog_free(&b);
 }
 
+static void the_bound_can_move(void **state)
+{
+	struct backlog *b = make(&plenty, 4, 2, BACKLOG_DROP_OLDEST);
+
+	(void)state;
+	run_steps(b, "abcd");
+	assert_int_equal(backlog_set_limit(b, 8), 0);
+	run_steps(b, "efgh");
+	assert_string_equal(seen(b), "abcdefgh");
+	assert_int_equal(backlog_set_limit(b, 4), 4);
+	assert_string_equal(seen(b), "....efgh");
+	backlog_free(&b);
+
+	b = make(&plenty, 8, 2, BACKLOG_DROP_NEWEST);
+	run_steps(b, "abcdefgh");
+	assert_int_equal(backlog_set_limit(b, 4), 0);
+	run_steps(b, "ij");
+	assert_string_equal(seen(b), "abcdefgh..");
+	run_steps(b, "6 kl");
+	assert_string_equal(seen(b), "gh..kl");
+	backlog_free(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(policies_keep_time_true),
 		cmocka_unit_test(does_what_the_model_does),
+		cmocka_unit_test(the_bound_can_move),
 		cmocka_unit_test(runs_are_bounded),
 		cmocka_unit_test(a_long_silence_costs_nothing),
 		cmocka_unit_test(without_budget_everything_is_silence),
