@@ -101,6 +101,8 @@ static void close_stream(struct intake *in, struct source *s, enum source_end en
 	s->fd = -1;
 	s->closed = clock_mono();
 	s->end = end;
+	if (end != SOURCE_END_FAILED)
+		s->error = 0;
 	in->streams[r->slot] = last;
 	((struct reading *)last->reader)->slot = r->slot;
 	free(r);
@@ -325,13 +327,22 @@ static int pass(struct intake *in)
 	return n;
 }
 
+/* Something is put that a worker cannot see yet: it was behind, or its queue is full. */
+static bool unflushed(const struct intake *in)
+{
+	for (unsigned i = 0; i < in->opts.queues; i++)
+		if (packetq_unflushed(in->opts.queue[i]))
+			return true;
+	return false;
+}
+
 static void nap(struct intake *in, usec_t now)
 {
 	usec_t length = now < in->awake_until ? in->opts.awake_nap : in->opts.nap;
 	struct timespec ts = { .tv_nsec = length * 1000 };
 	uint64_t woken;
 
-	if (!in->n_streams && !in->ending && !atomic_load(&in->stop)) {
+	if (!in->n_streams && !in->ending && !unflushed(in) && !atomic_load(&in->stop)) {
 		/* nothing to look after: until somebody gives us something */
 		if (read(in->wake, &woken, sizeof(woken)) < 0)
 			must(errno == EINTR);
@@ -367,6 +378,7 @@ static void *run(void *arg)
 		nap(in, clock_mono());
 	}
 	take_arrivals(in);
+	take_requests(in);
 	close_all(in);
 	return NULL;
 }
@@ -403,14 +415,15 @@ void intake_stop(struct intake **inp)
 	atomic_store(&in->stop, true);
 	wake(in);
 	pthread_join(in->thread, NULL);
-	while (in->ending) { /* workers run until every intake has stopped, so there will be room */
+	flush(in, INT64_MAX);
+	/* workers run until every intake has stopped, so there will be room */
+	while (in->ending || unflushed(in)) {
 		announce_delayed(in);
 		flush(in, INT64_MAX);
-		if (in->ending)
+		if (in->ending || unflushed(in))
 			clock_nanosleep(CLOCK_MONOTONIC, 0,
 				&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	}
-	flush(in, INT64_MAX);
 	close(in->epoll);
 	close(in->wake);
 	free(in->streams);
