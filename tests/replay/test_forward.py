@@ -4,11 +4,13 @@
 its place, every packet in the account."""
 from harness import *
 
-# What the feed encodes: the least share of the tone in what is heard, and [ms] in a packet.
-CODECS = {"PCMA": (0.95, 20), "PCMU": (0.95, 20), "G722": (0.9, 20), "GSM": (0.8, 20),
-    "G723": (0.5, 30), "G726-16": (0.5, 20), "G726-24": (0.8, 20), "G726-32": (0.9, 20),
-    "G726-40": (0.9, 20), "AAL2-G726-32": (0.9, 20), "opus": (0.9, 20), "speex": (0.5, 20),
-    "L16/48000/2": (0.95, 10), "L16/16000": (0.95, 20)}
+# What the feed encodes: the least share of the tone in what is heard, [ms] in a packet, [s].
+# The feed's loop of 50 packets is more than G.723.1 can bear twice: its decoder remembers too much.
+CODECS = {"PCMA": (0.95, 20, 2), "PCMU": (0.95, 20, 2), "G722": (0.9, 20, 2), "GSM": (0.8, 20, 2),
+    "G723": (0.5, 30, 1), "G726-16": (0.5, 20, 2), "G726-24": (0.8, 20, 2), "G726-32": (0.9, 20, 2),
+    "G726-40": (0.9, 20, 2),
+    "AAL2-G726-32": (0.9, 20, 2), "opus": (0.9, 20, 2), "speex": (0.5, 20, 2),
+    "L16/48000/2": (0.95, 10, 2), "L16/16000": (0.95, 20, 2)}
 
 
 class Checks(unittest.TestCase):
@@ -76,8 +78,8 @@ class Separate(Checks):
         "discard": ["--discard", "--seconds", "1"],
         "all": ["--loss", "5", "--reorder", "5", "--duplicate", "5", "--jitter", "60",
             "--seconds", "3"],
-        **{"codec-" + name.replace("/", "-"): ["--codec", name, "--seconds", "2",
-            "--ptime", str(ptime)] for name, (_, ptime) in CODECS.items()},
+        **{"codec-" + name.replace("/", "-"): ["--codec", name, "--ptime", str(ptime),
+            "--seconds", str(seconds)] for name, (_, ptime, seconds) in CODECS.items()},
     }
 
     def assertWhole(self, fed, connections):
@@ -234,7 +236,7 @@ class Separate(Checks):
         self.assertEqual(account["end"], "discarded")
 
     def test_codecs_by_ear(self):
-        for codec, (share, _) in CODECS.items():
+        for codec, (share, _, seconds) in CODECS.items():
             with self.subTest(codec):
                 for fed, seen, connections in self.run_.streams("codec-" + codec.replace("/", "-")):
                     self.assertEqual(len(connections), 1)
@@ -242,7 +244,7 @@ class Separate(Checks):
                     self.assertEqual(seen["packets"]["decoded"], fed["packets"])
                     self.assertAlmostEqual(connections[0]["duration_s"],
                         seen["decoded-ms"] / 1000, delta=0.03)
-                    self.assertAlmostEqual(connections[0]["duration_s"], 2, delta=0.1)
+                    self.assertAlmostEqual(connections[0]["duration_s"], seconds, delta=0.1)
 
 
 class MixedAndSingle(Checks):
