@@ -18,7 +18,7 @@ enum change_kind {
 	CHANGE_TAG,             /* n; text: the SIP tag, may be empty while unknown */
 	CHANGE_TAG_LABEL,       /* n; text */
 	CHANGE_TAG_METADATA,    /* n; text */
-	CHANGE_TAG_ROLE,        /* n; text: "caller" or "callee" (pcap layout, by the first offer/answer) */
+	CHANGE_TAG_ROLE,        /* n; text: "caller" or "callee" (pcap layout) */
 	CHANGE_MEDIA_PTIME,     /* n = media; value [ms] */
 	CHANGE_MEDIA_CODEC,     /* n = media, pt; text: "PCMA/8000", "opus/48000/2" */
 	CHANGE_MEDIA_FMTP,      /* n = media, pt; text */

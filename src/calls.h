@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The table of calls on the control thread: what the spool says of a call goes to its worker, its
  * streams to the openers, its call-id to the call data, its account to a writer. Everything here
- * is called on the control thread except calls_opened. */
+ * is called on the control thread except what says otherwise. */
 #ifndef CALLS_H
 #define CALLS_H
 
-#include "spool/change.h"
 #include "spool/intake.h"
 #include "spool/opener.h"
+#include "spool/spool.h"
 #include "spool/tail.h"
 #include "worker.h"
 
 struct uv_loop_s;
 struct consumed;
 struct join;
+struct join_events;
 struct writer;
 
 struct calls_opts {
@@ -53,20 +54,14 @@ void calls_flush(struct calls *);
 void calls_shut_down(struct calls *); /* ends every call; takes no new ones */
 unsigned calls_running(const struct calls *);
 
-/* From the spool. */
-bool calls_on_call(struct calls *, const char *parent, enum spool_layout);
-void calls_on_change(struct calls *, const char *parent, const struct change *);
-void calls_on_grew(struct calls *, const char *parent);
-void calls_on_end(struct calls *, const char *parent, enum spool_end);
+/* What the spool and call data tell; their arg is the struct calls. */
+extern const struct spool_events calls_spool_events;
+extern const struct join_events calls_join_events;
 
-/* From call data. */
-void calls_on_data(struct calls *, uint64_t call, struct span json, unsigned elements);
-void calls_on_data_finished(struct calls *, uint64_t call);
-
-/* From other threads. */
-void calls_opened(struct calls *, struct source **);                 /* openers */
-void calls_streams_ended(struct calls *, uint64_t call, uint64_t epoch); /* intake */
-void calls_consumed(struct calls *, uint64_t call, uint64_t position, bool finished); /* tail */
-void calls_over(struct calls *, uint64_t call, struct account **);   /* workers */
+/* From other threads; arg is the struct calls. */
+void calls_opened(void *arg, struct source **);                        /* openers */
+void calls_streams_ended(void *arg, uint64_t call, uint64_t epoch);    /* intake */
+void calls_consumed(void *arg, uint64_t call, uint64_t position, bool finished); /* tail */
+void calls_over(void *arg, uint64_t call, struct account **);          /* workers */
 
 #endif

@@ -65,85 +65,13 @@ struct daemon {
 	bool cut;
 };
 
-/* ---- what threads report ---- */
-
-static void on_over(void *arg, uint64_t call, struct account **account)
-{
-	struct daemon *d = OBJ(arg, struct daemon, DAEMON_MAGIC);
-
-	calls_over(d->calls, call, account);
-}
-
-static void on_opened(void *arg, struct source **source)
-{
-	struct daemon *d = OBJ(arg, struct daemon, DAEMON_MAGIC);
-
-	calls_opened(d->calls, source);
-}
-
-static void on_streams_ended(void *arg, uint64_t call, uint64_t epoch)
-{
-	struct daemon *d = OBJ(arg, struct daemon, DAEMON_MAGIC);
-
-	calls_streams_ended(d->calls, call, epoch);
-}
-
-static void on_consumed(void *arg, uint64_t call, uint64_t position, bool finished)
-{
-	struct daemon *d = OBJ(arg, struct daemon, DAEMON_MAGIC);
-
-	calls_consumed(d->calls, call, position, finished);
-}
-
-/* ---- what the spool and call data report ---- */
-
-static bool on_call(void *arg, const char *parent, enum spool_layout layout)
-{
-	struct daemon *d = OBJ(arg, struct daemon, DAEMON_MAGIC);
-
-	return calls_on_call(d->calls, parent, layout);
-}
-
-static void on_change(void *arg, const char *parent, const struct change *change)
-{
-	struct daemon *d = OBJ(arg, struct daemon, DAEMON_MAGIC);
-
-	calls_on_change(d->calls, parent, change);
-}
-
-static void on_grew(void *arg, const char *parent)
-{
-	struct daemon *d = OBJ(arg, struct daemon, DAEMON_MAGIC);
-
-	calls_on_grew(d->calls, parent);
-}
-
-static void on_end(void *arg, const char *parent, enum spool_end end)
-{
-	struct daemon *d = OBJ(arg, struct daemon, DAEMON_MAGIC);
-
-	calls_on_end(d->calls, parent, end);
-}
+/* ---- what the table of calls asks ---- */
 
 static bool still_there(void *arg, const char *parent)
 {
 	struct daemon *d = OBJ(arg, struct daemon, DAEMON_MAGIC);
 
 	return d->spool && spool_has(d->spool, parent);
-}
-
-static void on_data(void *arg, uint64_t call, struct span json, unsigned elements)
-{
-	struct daemon *d = OBJ(arg, struct daemon, DAEMON_MAGIC);
-
-	calls_on_data(d->calls, call, json, elements);
-}
-
-static void on_data_finished(void *arg, uint64_t call)
-{
-	struct daemon *d = OBJ(arg, struct daemon, DAEMON_MAGIC);
-
-	calls_on_data_finished(d->calls, call);
 }
 
 static void on_idle(void *arg)
@@ -337,7 +265,7 @@ static void start_workers(struct daemon *d)
 		d->worker[w] = worker_start(&(struct worker_opts){
 			.index = w, .call = &d->call, .dest = d->call.forward_kind ? &d->dest : NULL,
 			.notice = d->notice, .budget = &d->budget, .queues = d->readers,
-			.queue = d->to_worker[w], .over = on_over, .arg = d });
+			.queue = d->to_worker[w], .over = calls_over, .arg = d->calls });
 	}
 }
 
@@ -348,13 +276,13 @@ static void start_readers(struct daemon *d)
 		d->intake[i] = intake_start(&(struct intake_opts){
 			.nap = INTAKE_NAP, .awake = INTAKE_AWAKE, .awake_nap = INTAKE_AWAKE_NAP,
 			.queues = d->workers, .queue = d->queue[i],
-			.call_ended = on_streams_ended, .arg = d });
+			.call_ended = calls_streams_ended, .arg = d->calls });
 	d->tail = tail_start(&(struct tail_opts){
-		.queues = d->workers, .queue = d->queue[d->intakes], .consumed = on_consumed,
-		.arg = d, .max_speed = TAIL_SPEED });
+		.queues = d->workers, .queue = d->queue[d->intakes], .consumed = calls_consumed,
+		.arg = d->calls, .max_speed = TAIL_SPEED });
 	d->opener = opener_new(&(struct opener_opts){
 		.threads = (unsigned)d->config->opener_threads, .max_lost = OPENERS_LOST,
-		.max_waiting = OPENERS_WAITING, .hang_after = OPENER_HANG }, on_opened, d);
+		.max_waiting = OPENERS_WAITING, .hang_after = OPENER_HANG }, calls_opened, d->calls);
 }
 
 /* Whether a pcap that the journal names is still in the spool. */
@@ -399,8 +327,6 @@ static void start_memory(struct daemon *d)
 
 static void start_calldata(struct daemon *d)
 {
-	static const struct join_events events = {
-		.data = on_data, .finished = on_data_finished };
 	const struct config *c = d->config;
 	char *reason;
 
@@ -410,7 +336,7 @@ static void start_calldata(struct daemon *d)
 		.url = c->redis_url, .list = c->redis_list, .channel = c->redis_channel,
 		.wait = c->redis_wait_s * SEC, .consume = c->redis_consume == CONFIG_DELETE,
 		.max_elements = DATA_ELEMENTS, .max_element_bytes = DATA_ELEMENT,
-		.max_call_bytes = DATA_CALL }, &events, d, &reason);
+		.max_call_bytes = DATA_CALL }, &calls_join_events, d->calls, &reason);
 	if (!d->join)
 		die("%s", reason);
 }
@@ -437,8 +363,6 @@ static void start_calls(struct daemon *d)
 
 static void start_spool(struct daemon *d)
 {
-	static const struct spool_events events = {
-		.call = on_call, .change = on_change, .grew = on_grew, .end = on_end };
 	const struct config *c = d->config;
 
 	d->spool = spool_start(&d->loop, &(struct spool_opts){
@@ -446,7 +370,7 @@ static void start_spool(struct daemon *d)
 		.orphan_timeout = c->orphan_timeout_s * SEC,
 		.pcap_max_age = c->pcap_max_age_s * SEC,
 		.pcm_idle_timeout = c->pcm_idle_timeout_s * SEC,
-		.max_calls = (unsigned)c->max_calls }, &events, d);
+		.max_calls = (unsigned)c->max_calls }, &calls_spool_events, d->calls);
 }
 
 struct daemon *daemon_start(const struct config *config, int argc, char **argv)
@@ -521,7 +445,7 @@ void daemon_stop(struct daemon **dp)
 	stop_threads(d);
 	calls_flush(d->calls);
 	if (!writer_stop(&d->writer, clock_mono() + SEC))
-		return; /* a disk holds a thread that may yet touch what is here: the process ends anyway */
+		return; /* a disk holds a thread that may yet touch what is here */
 	calls_free(&d->calls);
 	join_stop(&d->join);
 	consumed_free(&d->consumed);

@@ -30,6 +30,7 @@ static void start_log(const struct config *c)
 			[LOG_CLASS_FFMPEG] = c->log_level_ffmpeg,
 			[LOG_CLASS_INTERNALS] = c->log_level_internals,
 		},
+		.name = c->log_name,
 		.facility = c->log_facility_number,
 		.to_stderr = c->log_stderr,
 		.no_timestamps = c->no_log_timestamps,

@@ -20,7 +20,7 @@ struct account_tag {
 struct account_event {
 	usec_t at;        /* clock_wall */
 	int stream;       /* -1: of the call */
-	const char *kind; /* "digit", "ssrc", "codec", "jump", "forwarding", "recording", "sdp", ... static */
+	const char *kind; /* "digit", "ssrc", "codec", "jump", "forwarding", "sdp" ...; static */
 	char *text;       /* what of it: "5", "0x1234abcd", "PCMA", "on"; NULL: nothing */
 	unsigned duration_ms;
 };

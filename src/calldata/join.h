@@ -38,8 +38,8 @@ struct join_events {
 
 struct join;
 
-/* NULL: the URL or a pattern cannot be understood: *reason is a sentence; malloc'd. A Redis that is down is no
- * reason. */
+/* NULL: the URL or a pattern cannot be understood: *reason is a sentence; malloc'd. A Redis that
+ * is down is no reason. */
 struct join *join_start(struct uv_loop_s *, const struct join_opts *, const struct join_events *,
 	void *arg, char **reason);
 void join_stop(struct join **); /* no event follows; not from within one; the loop must run on */

@@ -72,7 +72,8 @@ void join_on_push(void *arg, const struct redis_reply *r)
 	if (r->kind != REDIS_LIST || r->n != 3 || r->list[0]->kind != REDIS_TEXT ||
 		r->list[1]->kind != REDIS_TEXT) {
 		counter_add(COUNT_REDIS_ERRORS, 1);
-		log_warn_limited("Redis does not subscribe: %s; check redis-channel and the user's rights",
+		log_warn_limited("Redis does not subscribe: %s; check redis-channel and the "
+			"user's rights",
 			r->kind == REDIS_FAILURE ? log_mark((const char *)r->text.p) : "strange answer");
 		return;
 	}

@@ -31,7 +31,8 @@ struct rtcp_sr {
 
 /* 0, or -EINVAL when it is not a whole IPv4/IPv6 + UDP packet (fragments are not). */
 int udp_parse(struct span packet, struct udp *);
-/* 0, or -EINVAL: short, version not 2, header longer than the packet, padding longer than the payload. */
+/* 0, or -EINVAL: short, version not 2, header longer than the packet, padding longer than the
+ * payload. */
 int rtp_parse(struct span payload, struct rtp *);
 /* RTCP by RFC 5761: version 2 and packet type 192-223. */
 bool rtcp_is(struct span payload);

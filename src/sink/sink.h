@@ -14,7 +14,7 @@ struct sink_stats {
 	uint32_t rate_hz;
 	unsigned channels;
 	uint64_t put, sent, dropped, waiting; /* [frames] of audio: put = sent + dropped + waiting */
-	uint64_t silence;      /* [frames] of silence passed on in place of gaps and of what was dropped */
+	uint64_t silence;      /* [frames] passed on in place of gaps and of what was dropped */
 	uint64_t connects, full_episodes;
 	usec_t first_byte;     /* clock_mono; 0: never */
 };

@@ -52,7 +52,8 @@ static const struct row {
 static void print_help(void)
 {
 	printf("spoolwire-receive: endpoint for spoolwire's audio, over TLS or TCP\n"
-	       "usage: spoolwire-receive --listen ADDR:PORT {--self-signed|--cert FILE|--tcp} [...]\n\n");
+	       "usage: spoolwire-receive --listen ADDR:PORT {--self-signed|--cert FILE|--tcp} "
+	       "[...]\n\n");
 	for (size_t i = 0; i < ROWS; i++) {
 		char left[40];
 

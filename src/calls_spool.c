@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the spool says. */
+#include <stdlib.h>
+
+#include "base/counters.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "calldata/join.h"
+#include "calls_private.h"
+#include "spool/consumed.h"
+
+#define GRACE SEC /* a metafile that comes back within goes on as the same call */
+
+/* A finished pcap is told again at each scan of the spool: not while it is still being read, and
+ * not when it has been. */
+static bool was_consumed(struct calls *t, const char *parent, uint64_t *position)
+{
+	bool finished = false;
+
+	for (struct known *k = t->numbers; k; k = k->by_number.next)
+		if (k->state == ENDING && strcmp(k->parent, parent) == 0)
+			return true;
+	return t->parts.consumed &&
+		consumed_find(t->parts.consumed, parent, 0, position, &finished) && finished;
+}
+
+static bool on_call(void *arg, const char *parent, enum spool_layout layout)
+{
+	struct calls *t = OBJ(arg, struct calls, CALLS_MAGIC);
+	struct known *k = known_by_parent(t, parent);
+	uint64_t position = 0;
+
+	if (t->shutting_down)
+		return false;
+	if (k) { /* made anew: the same call goes on, with new streams */
+		k->state = RUNNING;
+		known_new_epoch(k);
+		return true;
+	}
+	if (layout == SPOOL_PCAP && was_consumed(t, parent, &position))
+		return false;
+	if (HASH_CNT(by_number, t->numbers) >= t->opts.max_calls) {
+		counter_add(COUNT_CALLS_REFUSED, 1);
+		log_warn_limited("call %s not taken: max-calls (%u) are running",
+			log_mark(parent), t->opts.max_calls);
+		return false;
+	}
+	k = known_new(t, parent, layout);
+	k->position = position;
+	log_debug("call %s seen", log_mark(parent));
+	return true;
+}
+
+static struct stream_file *file_of(struct known *k, unsigned stream)
+{
+	struct stream_file *f;
+
+	for (f = k->files; f; f = f->next)
+		if (f->stream == stream)
+			return f;
+	f = xnew(struct stream_file);
+	f->stream = stream;
+	f->next = k->files;
+	k->files = f;
+	return f;
+}
+
+static void on_interface(struct calls *t, struct known *k, const struct change *ch)
+{
+	struct stream_file *f = file_of(k, ch->n);
+
+	if (k->gone) /* and yet it is told again: rtpengine has made it anew */
+		known_new_epoch(k);
+	if (f->name && span_is(ch->text, f->name) && f->epoch == k->epoch)
+		return; /* repeated at every offer/answer */
+	free(f->name);
+	f->name = xstrndup((const char *)ch->text.p, ch->text.n);
+	known_open_stream(t, k, f);
+}
+
+static void ask_for_data(struct calls *t, struct known *k, struct span call_id)
+{
+	if (!t->parts.join || k->asked_data)
+		return;
+	k->asked_data = true;
+	join_call(t->parts.join, k->number, call_id, k->parent);
+}
+
+static void on_change(void *arg, const char *parent, const struct change *ch)
+{
+	struct calls *t = OBJ(arg, struct calls, CALLS_MAGIC);
+	struct known *k = known_by_parent(t, parent);
+
+	if (!k)
+		return;
+	if (k->layout == SPOOL_PROC && ch->kind == CHANGE_STREAM_OPEN && ch->n >= CALL_MAX_STREAMS)
+		return;
+	k->reopened = false;
+	worker_change(known_worker(t, k), k->number, ch);
+	if (ch->kind == CHANGE_CALL_ID) {
+		ask_for_data(t, k, ch->text);
+	} else if (ch->kind == CHANGE_STREAM_OPEN) {
+		on_interface(t, k, ch);
+	} else if (ch->kind == CHANGE_FILE_OPEN) {
+		free(k->file);
+		k->file = xstrndup((const char *)ch->text.p, ch->text.n);
+	}
+}
+
+static void on_grew(void *arg, const char *parent)
+{
+	struct calls *t = OBJ(arg, struct calls, CALLS_MAGIC);
+	struct known *k = known_by_parent(t, parent);
+
+	if (!k)
+		return;
+	if (k->reading)
+		tail_grew(t->parts.tail, k->number);
+	else
+		known_read_file(t, k);
+}
+
+static void on_end(void *arg, const char *parent, enum spool_end end)
+{
+	static const char *const reasons[] = {
+		[SPOOL_END_UNLINK] = "ended", [SPOOL_END_DISCARD] = "discarded",
+		[SPOOL_END_ORPHAN] = "orphaned", [SPOOL_END_BAD] = "unreadable metadata",
+	};
+	struct calls *t = OBJ(arg, struct calls, CALLS_MAGIC);
+	struct known *k = known_by_parent(t, parent);
+
+	if (!k)
+		return;
+	known_read_file(t, k);
+	if (k->layout == SPOOL_PROC && end == SPOOL_END_UNLINK) {
+		k->state = GRACE_GIVEN;
+		k->reason = reasons[end];
+		k->due = clock_mono() + GRACE;
+	} else {
+		known_end(t, k, reasons[end]);
+	}
+}
+
+const struct spool_events calls_spool_events = {
+	.call = on_call, .change = on_change, .grew = on_grew, .end = on_end,
+};
