@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* LD_PRELOAD: /proc/rtpengine is looked for under $SPOOLWIRE_PROC_ROOT, so that a
- * recorder that
+/* LD_PRELOAD: /proc/rtpengine is looked for under $SPOOLWIRE_PROC_ROOT, so that a recorder that
  * knows nothing of a configurable root can be given the FIFOs of spoolwire-feed.
  *
- *     cc -shared -fPIC -o shim.so tests/bench/shim.c -ldl
+ *     cc -shared -fPIC -D_GNU_SOURCE -o shim.so tests/bench/shim.c -ldl
  *     SPOOLWIRE_PROC_ROOT=/tmp/x/proc LD_PRELOAD=./shim.so rtpengine-recording ... */
 #include <dlfcn.h>
 #include <errno.h>
