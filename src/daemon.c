@@ -191,6 +191,7 @@ static void start_queues(struct daemon *d)
 	const struct config *c = d->config;
 
 	d->budget.limit = c->buffer_memory;
+	d->budget.reserve = c->buffer_memory / 4;
 	d->workers = (unsigned)c->num_threads;
 	d->intakes = (unsigned)c->intake_threads;
 	d->readers = d->intakes + 1;

@@ -8,19 +8,31 @@
 #include <stddef.h>
 
 struct budget {
-	size_t limit; /* [bytes] */
+	size_t limit;   /* [bytes] */
+	size_t reserve; /* [bytes] of them for packets that come in: endpoints that are away or slow
+			 * may fill all the rest, and still no call loses a packet */
 	atomic_size_t used; /* [bytes] */
 };
 
-/* False, and nothing taken, when it would pass the limit. */
-static inline bool budget_take(struct budget *b, size_t bytes)
+static inline bool budget_take_below(struct budget *b, size_t bytes, size_t limit)
 {
 	size_t before = atomic_fetch_add_explicit(&b->used, bytes, memory_order_relaxed);
 
-	if (before + bytes <= b->limit)
+	if (before + bytes <= limit)
 		return true;
 	atomic_fetch_sub_explicit(&b->used, bytes, memory_order_relaxed);
 	return false;
+}
+
+/* False, and nothing taken, when it would pass the limit or touch the reserve. */
+static inline bool budget_take(struct budget *b, size_t bytes)
+{
+	return budget_take_below(b, bytes, b->limit - b->reserve);
+}
+
+static inline bool budget_take_reserved(struct budget *b, size_t bytes)
+{
+	return budget_take_below(b, bytes, b->limit);
 }
 
 static inline void budget_return(struct budget *b, size_t bytes)

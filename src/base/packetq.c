@@ -80,7 +80,7 @@ static struct chunk *chunk_new(struct packetq *q)
 	struct chunk *c = ring_take(&q->spare);
 
 	if (!c) {
-		if (!budget_take(q->budget, PACKETQ_CHUNK))
+		if (!budget_take_reserved(q->budget, PACKETQ_CHUNK))
 			return NULL;
 		c = xalloc(PACKETQ_CHUNK);
 	}

@@ -31,11 +31,26 @@ static void test_nothing_fits_in_nothing(void **state)
 	assert_int_equal(budget_used(&b), 0);
 }
 
+static void test_the_reserve_is_for_packets(void **state)
+{
+	struct budget b = { .limit = 100, .reserve = 25 };
+
+	(void)state;
+	assert_true(budget_take(&b, 75));
+	assert_false(budget_take(&b, 1));
+	assert_true(budget_take_reserved(&b, 25));
+	assert_false(budget_take_reserved(&b, 1));
+	budget_return(&b, 30);
+	assert_true(budget_take(&b, 5));
+	assert_false(budget_take(&b, 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_takes_up_to_the_limit_and_not_beyond),
 		cmocka_unit_test(test_nothing_fits_in_nothing),
+		cmocka_unit_test(test_the_reserve_is_for_packets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
