@@ -125,7 +125,7 @@ class Receiver(Process):
         os.makedirs(self.out, exist_ok=True)
         self.ca = os.path.join(dir, name + "-ca.pem")
         tls = ["--tcp"] if tcp else ["--self-signed", "--write-ca", self.ca]
-        if "--cert" in options:
+        if "--cert" in options or "--tcp" in options:
             tls = []
         super().__init__([program("spoolwire-receive"), "--listen", f"127.0.0.1:{port}",
             "-o", self.out, "--stats", *tls, *options], os.path.join(dir, name + ".log"))
@@ -271,12 +271,14 @@ class Run:
     """One daemon, its endpoint, and any number of feeds at once, each naming its calls: from start
     to end, after which everything can be asked for by a feed's name. A feed is a list of options."""
 
-    def __init__(self, feeds, daemon=(), receiver=(), tcp=False, header="json", env=None):
+    def __init__(self, feeds, daemon=(), receiver=(), tcp=False, header="json", dead=False):
         self.dir = tempfile.mkdtemp(prefix="spoolwire-")
         self.processes, self.kept = [], bool(os.environ.get("SPOOLWIRE_KEEP"))
         try:
             self.receiver = self._keep(Receiver(self.dir, tcp=tcp, options=receiver))
-            self.daemon = self._keep(Spoolwire(self.dir, self.receiver, plain=tcp, env=env,
+            if dead:
+                self.receiver.stop()
+            self.daemon = self._keep(Spoolwire(self.dir, self.receiver, plain=tcp,
                 options=["--tls-header=" + header, *daemon]))
             self.feeds = {name: self._keep(Feed(self.daemon, ["--call-id", name, *options], name))
                 for name, options in feeds.items()}
