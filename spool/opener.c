@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -173,19 +174,12 @@ static void write_off(struct opener *o, usec_t now, struct mail **hung)
 	}
 }
 
-void opener_check(struct opener *o, usec_t now)
+static void give_back_hung(struct opener *o, usec_t now)
 {
 	struct mail *hung = NULL;
-	unsigned alive = 0;
 
 	pthread_mutex_lock(&o->mutex);
 	write_off(o, now, &hung);
-	for (struct hand *h = o->hands; h; h = h->next)
-		alive++;
-	while (alive < o->opts.threads && o->lost <= o->opts.max_lost) {
-		start_hand(o);
-		alive++;
-	}
 	pthread_mutex_unlock(&o->mutex);
 	while (hung) {
 		struct source *s = (struct source *)(void *)hung;
@@ -197,32 +191,78 @@ void opener_check(struct opener *o, usec_t now)
 	}
 }
 
+/* Nobody is left who would open them. */
+static void give_back_waiting(struct opener *o)
+{
+	struct mail *m;
+
+	pthread_mutex_lock(&o->mutex);
+	m = o->first;
+	o->first = NULL;
+	o->last = &o->first;
+	o->waiting = 0;
+	pthread_mutex_unlock(&o->mutex);
+	while (m) {
+		struct source *s = (struct source *)(void *)m;
+
+		m = m->next;
+		give_back(o, s, -1, EAGAIN);
+	}
+}
+
+void opener_check(struct opener *o, usec_t now)
+{
+	unsigned alive = 0;
+	bool nobody;
+
+	give_back_hung(o, now);
+	pthread_mutex_lock(&o->mutex);
+	for (struct hand *h = o->hands; h; h = h->next)
+		alive++;
+	while (alive < o->opts.threads && o->lost <= o->opts.max_lost) {
+		start_hand(o);
+		alive++;
+	}
+	nobody = !o->hands;
+	pthread_mutex_unlock(&o->mutex);
+	if (nobody)
+		give_back_waiting(o);
+}
+
+/* True when there is nobody left to wait for. */
+static bool join_ended(struct opener *o)
+{
+	struct hand **hp = &o->hands;
+
+	while (*hp) {
+		struct hand *h = *hp;
+
+		if (pthread_tryjoin_np(h->thread, NULL) != 0) {
+			hp = &h->next;
+			continue;
+		}
+		*hp = h->next;
+		free(h);
+	}
+	return !o->hands;
+}
+
 void opener_free(struct opener **op)
 {
 	struct opener *o = *op;
-	struct mail *hung = NULL;
 
 	*op = NULL;
 	if (!o)
 		return;
 	pthread_mutex_lock(&o->mutex);
 	o->stop = true;
-	write_off(o, clock_mono(), &hung);
 	pthread_cond_broadcast(&o->work);
 	pthread_mutex_unlock(&o->mutex);
-	while (hung) {
-		struct source *s = (struct source *)(void *)hung;
-
-		hung = hung->next;
-		give_back(o, s, -1, ETIMEDOUT);
+	while (!join_ended(o)) { /* who hangs is lost in good time, stop or no stop */
+		give_back_hung(o, clock_mono());
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	}
-	while (o->hands) {
-		struct hand *h = o->hands;
-
-		o->hands = h->next;
-		pthread_join(h->thread, NULL);
-		free(h);
-	}
+	give_back_waiting(o);
 	pthread_mutex_destroy(&o->mutex);
 	pthread_cond_destroy(&o->work);
 	free(o);
