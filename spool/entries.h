@@ -31,7 +31,7 @@ struct entry {
 	bool idle;    /* nobody has written to it for its time-out */
 
 	uint64_t position; /* [bytes] of the metafile understood */
-	off_t size;        /* of the metafile when last seen */
+	off_t size;        /* of the metafile or PCM file when last seen */
 	ino_t inode;
 	usec_t moved;      /* clock_wall: last write we know of */
 	bool named;        /* pcap: the name of its metadata came up, not only that of its pcap */

@@ -60,6 +60,8 @@ static enum visit on_visit(struct spool *s, struct entry *e)
 		return VISIT_DROP;
 	}
 	e->moved = layout_mtime(&st);
+	e->inode = st.st_ino;
+	e->size = st.st_size;
 	if (e->state == ENTRY_NEW &&
 	    (wall - e->moved > o->pcap_max_age || !tell_call(s, e, name)))
 		return VISIT_DROP;

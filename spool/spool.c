@@ -88,6 +88,7 @@ void layout_mark(struct spool *s, struct entry *e)
 
 bool layout_begin(struct spool *s, struct entry *e)
 {
+	struct spool_file file = { .inode = e->inode, .bytes = (uint64_t)e->size };
 	bool wanted = s->live < s->opts.max_calls;
 
 	must(e->state == ENTRY_NEW);
@@ -95,7 +96,8 @@ bool layout_begin(struct spool *s, struct entry *e)
 		counter_add(COUNT_CALLS_REFUSED, 1);
 		log_warn_limited("%u calls are running: a further one is not taken", s->live);
 	}
-	wanted = wanted && s->events->call(s->arg, e->parent, e->layout);
+	wanted = wanted && s->events->call(s->arg, e->parent, e->layout,
+		e->layout == SPOOL_PCM ? &file : NULL);
 	e->state = wanted ? ENTRY_LIVE : ENTRY_OVER;
 	s->live += wanted;
 	return wanted;

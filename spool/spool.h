@@ -24,9 +24,15 @@ struct spool_opts {
 
 /* parent: "<escaped call-id>-<16 hex>" (pcm: the file name without suffix); any bytes but NUL and
  * '/', at most 255; valid during the call. Calls come from spool_start and from the loop. */
+/* A PCM file may be written on, or anew under the same name. */
+struct spool_file {
+	uint64_t inode, bytes;
+};
+
 struct spool_events {
-	/* First sign of a call. False: not wanted (already consumed, too many): nothing more of it. */
-	bool (*call)(void *arg, const char *parent, enum spool_layout);
+	/* First sign of a call. False: not wanted (already consumed, too many): nothing more of it.
+	 * file: of a PCM file, else NULL. */
+	bool (*call)(void *arg, const char *parent, enum spool_layout, const struct spool_file *file);
 	void (*change)(void *arg, const char *parent, const struct change *);
 	/* The call's pcap or PCM file got longer (or may have). */
 	void (*grew)(void *arg, const char *parent);

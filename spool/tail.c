@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <uthash.h>
 #include <utlist.h>
@@ -93,11 +94,22 @@ static void announce_kept(struct tail *t)
 	}
 }
 
+/* A finished PCM file has been consumed to its end, whatever chunks come behind the samples:
+ * when it is longer one day, it goes on there. */
+static uint64_t consumed_of(const struct file *f, bool finished)
+{
+	struct stat st;
+
+	if (!finished || f->g.source->kind != SOURCE_PCM || fstat(f->g.source->fd, &st) < 0)
+		return f->g.position;
+	return (uint64_t)st.st_size;
+}
+
 static void tell(struct tail *t, struct file *f, bool finished)
 {
 	f->told = f->g.position;
 	if (t->opts.consumed)
-		t->opts.consumed(t->opts.arg, f->call, f->g.position, finished);
+		t->opts.consumed(t->opts.arg, f->call, consumed_of(f, finished), finished);
 }
 
 /* A bad file is finished too: reading it again would find it as bad. */

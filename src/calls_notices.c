@@ -115,8 +115,9 @@ static void on_streams_ended(struct known *k, uint64_t epoch)
 
 static void on_consumed(struct calls *t, const struct known *k, const struct notice *n)
 {
-	if (k->layout == SPOOL_PCAP && t->parts.consumed)
-		consumed_note(t->parts.consumed, k->parent, 0, n->position, n->finished);
+	if (k->layout != SPOOL_PROC && t->parts.consumed)
+		consumed_note(t->parts.consumed, k->parent, k->inode, n->position,
+			n->finished);
 }
 
 static void on_over(struct calls *t, struct notice *n)

@@ -35,6 +35,7 @@ struct known {
 	char *file;                /* pcap, pcm: path, until the source is made */
 	bool reading;              /* pcap, pcm: the source was made */
 	uint64_t position;         /* where reading begins */
+	uint64_t inode;            /* pcm, else 0 */
 	struct stream_file *files; /* proc: interfaces by number */
 	uint64_t epoch;            /* of this call's openings */
 	unsigned asked, failed;    /* openings of this epoch */

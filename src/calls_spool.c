@@ -11,20 +11,28 @@
 
 #define GRACE SEC /* a metafile that comes back within goes on as the same call */
 
-/* A finished pcap is told again at each scan of the spool: not while it is still being read, and
- * not when it has been. */
-static bool was_consumed(struct calls *t, const char *parent, uint64_t *position)
+/* A finished file is told again at each scan of the spool: not while it is still being read, and
+ * not when it has been. A PCM file may have grown since. file: NULL for a pcap. */
+static bool was_consumed(struct calls *t, const char *parent, const struct spool_file *file,
+	uint64_t *position)
 {
 	bool finished = false;
 
 	for (struct known *k = t->numbers; k; k = k->by_number.next)
 		if (k->state == ENDING && strcmp(k->parent, parent) == 0)
 			return true;
-	return t->parts.consumed &&
-		consumed_find(t->parts.consumed, parent, 0, position, &finished) && finished;
+	if (!t->parts.consumed || !consumed_find(t->parts.consumed, parent,
+		file ? file->inode : 0, position, &finished))
+		return false;
+	if (!file || *position == file->bytes)
+		return finished;
+	if (*position > file->bytes)
+		*position = 0; /* written anew */
+	return false;
 }
 
-static bool on_call(void *arg, const char *parent, enum spool_layout layout)
+static bool on_call(void *arg, const char *parent, enum spool_layout layout,
+	const struct spool_file *file)
 {
 	struct calls *t = OBJ(arg, struct calls, CALLS_MAGIC);
 	struct known *k = known_by_parent(t, parent);
@@ -37,7 +45,7 @@ static bool on_call(void *arg, const char *parent, enum spool_layout layout)
 		known_new_epoch(k);
 		return true;
 	}
-	if (layout == SPOOL_PCAP && was_consumed(t, parent, &position))
+	if (layout != SPOOL_PROC && was_consumed(t, parent, file, &position))
 		return false;
 	if (HASH_CNT(by_number, t->numbers) >= t->opts.max_calls) {
 		counter_add(COUNT_CALLS_REFUSED, 1);
@@ -47,6 +55,7 @@ static bool on_call(void *arg, const char *parent, enum spool_layout layout)
 	}
 	k = known_new(t, parent, layout);
 	k->position = position;
+	k->inode = file ? file->inode : 0;
 	log_debug("call %s seen", log_mark(parent));
 	return true;
 }

@@ -287,15 +287,27 @@ static void start_readers(struct daemon *d)
 }
 
 /* Whether a pcap that the journal names is still in the spool. */
+/* inode 0: any. */
+static bool is_there(const char *dir, const char *below, const char *name, const char *suffix,
+	uint64_t inode)
+{
+	char *path = xasprintf("%s%s%s%s", dir, below, name, suffix);
+	struct stat st;
+	bool there = lstat(path, &st) == 0 && (!inode || st.st_ino == inode);
+
+	free(path);
+	return there;
+}
+
 static bool keep_consumed(void *arg, const char *name, uint64_t inode)
 {
 	struct daemon *d = OBJ(arg, struct daemon, DAEMON_MAGIC);
-	char *path = xasprintf("%s/pcaps/%s.pcap", d->config->spool_dir, name);
-	bool there = access(path, F_OK) == 0;
+	const struct config *c = d->config;
 
-	free(path);
-	(void)inode;
-	return there;
+	if (!inode)
+		return is_there(c->spool_dir, "/pcaps/", name, ".pcap", 0);
+	return c->pcm_dir && (is_there(c->pcm_dir, "/", name, ".pcm", inode) ||
+		is_there(c->pcm_dir, "/", name, ".wav", inode));
 }
 
 static void need_directory(const char *dir, const char *option)

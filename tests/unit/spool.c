@@ -42,9 +42,11 @@ static void note(const char *fmt, ...)
 	assert_true(t.bytes < MAX_LOG);
 }
 
-static bool on_call(void *arg, const char *parent, enum spool_layout layout)
+static bool on_call(void *arg, const char *parent, enum spool_layout layout,
+	const struct spool_file *file)
 {
 	(void)arg;
+	assert_int_equal(file != NULL, layout == SPOOL_PCM);
 	note("call %d %s\n", (int)layout, parent);
 	return !t.refuse;
 }
