@@ -6,7 +6,9 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "media/amr.h"
 #include "media/depacket.h"
+#include "media/g729.h"
 #include "media/lavc.h"
 #include "media/opus.h"
 
@@ -18,17 +20,24 @@ struct decoder {
 	const struct format *format;
 	struct codec codec;
 	struct lavc *lavc[2]; /* [1] for iLBC's other frame length, when it comes */
+	struct amr *amr;
+	struct g729 *g729;
 	struct opus *opus;
+	unsigned frame;       /* samples of the newest frame; 0: none came yet */
 	int16_t *samples;     /* grown to the longest payload so far */
 	size_t room;
 };
 
 /* How one codec is decoded. feed: as decoder_feed, out holds the format already. frames:
- * samples of one channel in a payload, 0 when it is none. */
+ * samples of one channel in a payload, 0 when it is none. conceal: samples made of the
+ * `frames` that are lost; NULL: none. decode: of payloads that are frames, one of them, as
+ * long as it says it is; NOTHING is one that did not come; false: silence. */
 struct format {
 	int (*feed)(
 		struct decoder *, struct span payload, struct audio *out, bool *quiet);
 	unsigned (*frames)(const struct decoder *, struct span payload);
+	unsigned (*conceal)(struct decoder *, unsigned frames, struct span next);
+	bool (*decode)(struct decoder *, const struct depacket_frame *, int16_t *to);
 	struct lavc_opts lavc; /* where libavcodec decodes it */
 };
 
@@ -129,7 +138,25 @@ static int feed_opus(
 	return 0;
 }
 
-/* --- everything that libavcodec decodes --- */
+static unsigned conceal_opus(struct decoder *d, unsigned frames, struct span next)
+{
+	return opus_conceal(d->opus, frames, next, d->samples);
+}
+
+/* --- frames by libavcodec --- */
+
+/* libavcodec begins iLBC with a filter that was never set: 40 ms of noise at full scale,
+ * whatever is said. Three frames of the smallest state bring it to rest (RFC 3951 table 3.2:
+ * all bits 0, but the start must not be). */
+static void settle_ilbc(struct lavc *l, size_t frame_bytes)
+{
+	static const uint8_t rest_20ms[38] = { [2] = 0x04 }, rest_30ms[50] = { [5] = 0x20 };
+	int16_t unheard[240];
+
+	for (unsigned i = 0; i < 3; i++)
+		lavc_decode(l, span_of(frame_bytes == 38 ? rest_20ms : rest_30ms, frame_bytes),
+			unheard, 240);
+}
 
 /* iLBC says by its length which of two codecs a frame is; all others have one decoder. */
 static struct lavc *lavc_for(struct decoder *d, size_t frame_bytes)
@@ -146,11 +173,56 @@ static struct lavc *lavc_for(struct decoder *d, size_t frame_bytes)
 		if (d->codec.id == CODEC_ILBC)
 			o.frame_bytes = (unsigned)frame_bytes;
 		d->lavc[other] = lavc_open(&o);
+		if (d->lavc[other] && d->codec.id == CODEC_ILBC)
+			settle_ilbc(d->lavc[other], frame_bytes);
 	}
 	return d->lavc[other];
 }
 
-static unsigned frames_lavc(const struct decoder *d, struct span payload)
+/* What says to the decoder that nothing came, where there is such a thing: it goes on with
+ * the speech (iLBC) or with the noise of a pause (G.723.1). */
+static struct span nothing(const struct decoder *d, unsigned samples)
+{
+	static const uint8_t ilbc[50] = { [37] = 1, [49] = 1 }; /* last bit, RFC 3951 3.8 */
+	static const uint8_t untransmitted[1] = { 3 }; /* G.723.1 annex A, table A.1 */
+
+	if (d->codec.id == CODEC_ILBC)
+		return span_of(ilbc, samples == 160 ? 38 : 50);
+	return span_of(untransmitted, d->codec.id == CODEC_G7231);
+}
+
+static bool decode_lavc(struct decoder *d, const struct depacket_frame *f, int16_t *to)
+{
+	struct span data = f->kind == DEPACKET_NOTHING ? nothing(d, f->samples) : f->data;
+	struct lavc *l = lavc_for(d, data.n);
+	ptrdiff_t n = l ? lavc_decode(l, data, to, f->samples) : -EINVAL;
+
+	if (n >= 0 && n < (ptrdiff_t)f->samples)
+		memset(to + n, 0, (f->samples - (size_t)n) * sizeof(*to));
+	return n >= 0;
+}
+
+/* --- frames by OpenCORE and bcg729 --- */
+
+static bool decode_amr(struct decoder *d, const struct depacket_frame *f, int16_t *to)
+{
+	if (f->kind != DEPACKET_NOTHING)
+		return amr_decode(d->amr, f->data, to) == 0;
+	amr_conceal(d->amr, to);
+	return true;
+}
+
+static bool decode_g729(struct decoder *d, const struct depacket_frame *f, int16_t *to)
+{
+	if (f->kind != DEPACKET_NOTHING)
+		return g729_decode(d->g729, f->data, to) == 0;
+	g729_conceal(d->g729, to);
+	return true;
+}
+
+/* --- payloads that are frames --- */
+
+static unsigned frames_framed(const struct decoder *d, struct span payload)
 {
 	struct depacket p;
 
@@ -159,22 +231,7 @@ static unsigned frames_lavc(const struct decoder *d, struct span payload)
 	return p.samples;
 }
 
-/* One frame as long as it says it is: what the decoder refuses or leaves out is
- * silence. */
-static bool decode_frame(struct decoder *d, const struct depacket_frame *f, int16_t *to)
-{
-	struct lavc *l = lavc_for(d, f->data.n);
-	ptrdiff_t n = -EINVAL;
-
-	if (l && f->kind == DEPACKET_SPEECH)
-		n = lavc_decode(l, f->data, to, f->samples);
-	if (n < (ptrdiff_t)f->samples)
-		memset(to + (n < 0 ? 0 : n), 0,
-			(f->samples - (n < 0 ? 0 : (size_t)n)) * sizeof(*to));
-	return n >= 0;
-}
-
-static int feed_lavc(
+static int feed_framed(
 	struct decoder *d, struct span payload, struct audio *out, bool *quiet)
 {
 	struct depacket_frame f;
@@ -183,38 +240,51 @@ static int feed_lavc(
 
 	if (depacket_start(&p, &d->codec, payload) < 0 || p.samples > DECODER_MAX_SAMPLES)
 		return -EINVAL;
-	*quiet = !p.audible;
-	if (!p.audible)
-		return 0;
 	reserve(d, p.samples);
 	while (depacket_next(&p, &f)) {
-		decoded += decode_frame(d, &f, d->samples + out->frames);
+		int16_t *to = d->samples + out->frames;
+		bool ok = d->format->decode(d, &f, to);
+
+		if (!ok)
+			memset(to, 0, f.samples * sizeof(*to));
+		decoded += ok;
 		out->frames += f.samples;
+		d->frame = f.samples;
 		*quiet = f.kind != DEPACKET_SPEECH;
 	}
 	return decoded ? 0 : -EINVAL;
 }
 
+static unsigned conceal_framed(struct decoder *d, unsigned frames, struct span next)
+{
+	const struct depacket_frame lost = { .kind = DEPACKET_NOTHING, .samples = d->frame };
+	unsigned done = 0;
+
+	(void)next;
+	while (d->frame && done + d->frame <= frames &&
+		d->format->decode(d, &lost, d->samples + done))
+		done += d->frame;
+	return done;
+}
+
+#define FRAMED(decode) feed_framed, frames_framed, conceal_framed, decode
 #define LAVC(max, ...) \
-	{ feed_lavc, frames_lavc, { .decoders = { __VA_ARGS__ }, .max_bytes = (max) } }
+	{ FRAMED(decode_lavc), { .decoders = { __VA_ARGS__ }, .max_bytes = (max) } }
 
 static const struct format formats[] = {
-	[CODEC_PCMU] = { feed_g711, frames_g711, { .max_bytes = 0 } },
-	[CODEC_PCMA] = { feed_g711, frames_g711, { .max_bytes = 0 } },
-	[CODEC_L16] = { feed_l16, frames_l16, { .max_bytes = 0 } },
-	[CODEC_OPUS] = { feed_opus, frames_opus, { .max_bytes = 0 } },
+	[CODEC_PCMU] = { .feed = feed_g711, .frames = frames_g711 },
+	[CODEC_PCMA] = { .feed = feed_g711, .frames = frames_g711 },
+	[CODEC_L16] = { .feed = feed_l16, .frames = frames_l16 },
+	[CODEC_OPUS] = { .feed = feed_opus, .frames = frames_opus, .conceal = conceal_opus },
+	[CODEC_AMR] = { FRAMED(decode_amr), { .max_bytes = 0 } },
+	[CODEC_AMR_WB] = { FRAMED(decode_amr), { .max_bytes = 0 } },
+	[CODEC_G729] = { FRAMED(decode_g729), { .max_bytes = 0 } },
 	[CODEC_G722] = LAVC(DEPACKET_MAX_BYTES, "g722"),
 	[CODEC_G726] = LAVC(DEPACKET_MAX_BYTES, "g726le"),
-	[CODEC_G729] = LAVC(10, "g729"),
 	[CODEC_G7231] = LAVC(24, "g723_1"),
 	[CODEC_GSM] = LAVC(33, "gsm", "libgsm"),
 	[CODEC_ILBC] = LAVC(50, "ilbc", "libilbc"),
 	[CODEC_SPEEX] = LAVC(DEPACKET_MAX_BYTES, "libspeex", "speex"),
-	/* libavcodec's own AMR decoders make steady tones and vowels too quiet, by 2 to 8
-	 * dB; OpenCORE's are exact, where libavcodec was built with them (Debian:
-	 * libavcodec-extra). */
-	[CODEC_AMR] = LAVC(DEPACKET_AMR_BYTES, "libopencore_amrnb", "amrnb"),
-	[CODEC_AMR_WB] = LAVC(DEPACKET_AMR_BYTES, "libopencore_amrwb", "amrwb"),
 	[CODEC_EVENT] = { .feed = NULL }, /* the last one */
 };
 
@@ -259,6 +329,10 @@ struct decoder *decoder_new(const struct codec *c, const char **reason)
 	d->format = &formats[c->id];
 	if (c->id == CODEC_OPUS)
 		d->opus = opus_open(c->channels);
+	if (c->id == CODEC_AMR || c->id == CODEC_AMR_WB)
+		d->amr = amr_open(c->id == CODEC_AMR_WB);
+	if (c->id == CODEC_G729)
+		d->g729 = g729_open();
 	if (d->format->lavc.decoders[0] && !lavc_for(d, c->ilbc_ms == 20 ? 38 : 50)) {
 		*reason = "libavcodec was built without a decoder for it";
 		decoder_free(&d);
@@ -272,6 +346,8 @@ void decoder_free(struct decoder **d)
 		return;
 	lavc_free(&(*d)->lavc[0]);
 	lavc_free(&(*d)->lavc[1]);
+	amr_free(&(*d)->amr);
+	g729_free(&(*d)->g729);
 	opus_free(&(*d)->opus);
 	free((*d)->samples);
 	free(*d);
@@ -304,12 +380,12 @@ void decoder_conceal(
 	uint64_t frames = (uint64_t)ticks * d->codec.rate_hz / d->codec.clock_hz;
 
 	begin_audio(d, out);
-	if (!d->opus)
+	if (!d->format->conceal)
 		return;
 	if (frames > DECODER_MAX_SAMPLES / d->codec.channels)
 		frames = DECODER_MAX_SAMPLES / d->codec.channels;
 	reserve(d, (size_t)frames * d->codec.channels);
-	out->frames = opus_conceal(d->opus, (unsigned)frames, next, d->samples);
+	out->frames = d->format->conceal(d, (unsigned)frames, next);
 	out->samples = d->samples;
 }
 

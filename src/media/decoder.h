@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* RTP payloads of one codec to s16 samples. G.711 and L16 by table; Opus by libopus (loss
- * concealment and in-band FEC need it); everything else by libavcodec with the depacketization
- * that each RTP payload format asks for. */
+/* RTP payloads of one codec to s16 samples. G.711 and L16 by table; Opus by libopus, AMR by
+ * OpenCORE, G.729 by bcg729, for their concealment and comfort noise; everything else by
+ * libavcodec; with the depacketization that each RTP payload format asks for. */
 #ifndef MEDIA_DECODER_H
 #define MEDIA_DECODER_H
 
@@ -22,12 +22,13 @@ struct decoder;
 struct decoder *decoder_new(const struct codec *, const char **reason);
 void decoder_free(struct decoder **);
 
-/* 0 with *out filled (frames may be 0: nothing audible, e.g. a SID frame asks for silence), or
- * -EINVAL: not a payload of this codec. A SID / DTX frame sets *quiet. */
+/* 0 with *out filled, or -EINVAL: not a payload of this codec. *quiet: a pause begins or goes
+ * on (SID, DTX); out holds its comfort noise, decoder_conceal makes more of it. */
 int decoder_feed(struct decoder *, struct span payload, struct audio *out, bool *quiet);
 
-/* Audio for `ticks` of RTP clock that were lost: concealed where the codec can (next: the payload
- * after the hole, for Opus FEC, may be empty), else frames = 0 and the caller uses silence. */
+/* Audio for `ticks` of RTP clock in which nothing came: what was lost, or the noise of a pause
+ * (next: the payload after the hole, for Opus FEC, may be empty). Whole frames only, and frames =
+ * 0 where the codec cannot: the caller uses silence. */
 void decoder_conceal(struct decoder *, uint32_t ticks, struct span next, struct audio *out);
 
 /* RTP ticks of a payload without decoding it, 0 when it cannot be told. */

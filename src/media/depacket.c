@@ -78,7 +78,6 @@ static int start_amr(struct depacket *d)
 		if (d->frames == DEPACKET_MAX_FRAMES || read_toc(d, &t) < 0)
 			return -EINVAL;
 		speech += amr_data_bits(d, &t);
-		d->audible += amr_kind(d->codec, &t) == DEPACKET_SPEECH;
 		d->frames++;
 		d->samples += samples;
 	} while (t.more);
@@ -271,7 +270,7 @@ int depacket_start(struct depacket *d, const struct codec *codec, struct span pa
 	d->codec = codec;
 	d->payload = payload;
 	d->toc = d->data = 0;
-	d->frames = d->samples = d->audible = d->given = 0;
+	d->frames = d->samples = d->given = 0;
 	if (!payload.n || payload.n > DEPACKET_MAX_BYTES)
 		return -EINVAL;
 	if (is_amr(codec))
@@ -283,7 +282,6 @@ int depacket_start(struct depacket *d, const struct codec *codec, struct span pa
 			return -EINVAL;
 		d->frames++;
 		d->samples += f.samples;
-		d->audible += f.kind == DEPACKET_SPEECH;
 		rest = span_skip(rest, (size_t)n);
 	}
 	return 0;

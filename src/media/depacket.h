@@ -30,7 +30,6 @@ struct depacket {
 	size_t toc, data;   /* AMR: bits read of the table of contents, of the speech */
 	unsigned frames;    /* in all */
 	unsigned samples;   /* in all */
-	unsigned audible;   /* frames of speech */
 	unsigned given;
 	uint8_t amr[DEPACKET_AMR_BYTES];
 };
