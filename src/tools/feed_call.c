@@ -101,6 +101,7 @@ static void describe(struct feed_call *c)
 		.parent = c->parent,
 		.random_tag = c->tag,
 		.metadata = c->metadata,
+		.tag_metadata = o->tag_metadata ? o->tag_metadata : c->metadata,
 		.address = o->ipv6 ? "fd00:99::1" : "10.99.0.1",
 		.codec = feed_tones_codec(c->world->tones),
 		.ptime_ms = (unsigned)o->ptime,

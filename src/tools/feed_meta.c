@@ -66,8 +66,8 @@ static void put_tag(struct feed_meta *m, unsigned p, const char *tag)
 
 static void put_tag_metadata(struct feed_meta *m, unsigned p)
 {
-	if (*m->metadata)
-		put(m, m->metadata, "METADATA-TAG %u", p);
+	if (*m->tag_metadata)
+		put(m, m->tag_metadata, "METADATA-TAG %u", p);
 }
 
 void feed_meta_interface(const struct feed_meta *m, unsigned p, bool rtcp, char out[64])

@@ -18,7 +18,8 @@ struct feed_meta_party {
 struct feed_meta {
 	const char *path;
 	int dialect;               /* 10 or 26 */
-	const char *call_id, *parent, *random_tag, *metadata, *address;
+	const char *call_id, *parent, *random_tag, *address;
+	const char *metadata, *tag_metadata;
 	const struct feed_codec *codec;
 	unsigned ptime_ms;
 	bool recording, forwarding, rtcp, v6;

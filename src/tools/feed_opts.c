@@ -41,6 +41,8 @@ static const struct row rows[] = {
 		"have 400 + 10 * (i mod 80) + 800 * j Hz" },
 	{ "metadata", TEXT, ALL, AT(metadata), 0, 0, "TEXT",
 		"metadata, k:v|k:v (caller:c<i>|callee:d<i>)" },
+	{ "tag-metadata", TEXT, FEED_PROC, AT(tag_metadata), 0, 0, "TEXT",
+		"metadata of each participant, if not that of the call" },
 	{ "call-id", TEXT, ALL, AT(call_id), 0, 0, "PREFIX",
 		"call-ids are PREFIX-<i>@feed (feed<pid>)" },
 	{ "loss", REAL, ALL, AT(loss), 0, 100, "PCT", "packets never sent" },

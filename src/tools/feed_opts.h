@@ -25,7 +25,8 @@ struct feed_opts {
 	/* what a call is */
 	double seconds;
 	int streams; /* participants */
-	const char *codec, *payload_file, *tones, *metadata, *call_id, *dtmf;
+	const char *codec, *payload_file, *tones, *metadata, *tag_metadata;
+	const char *call_id, *dtmf;
 	int ptime, vad, jitter, ssrc_change_after, seed;
 	double loss, reorder, duplicate; /* [percent] */
 	bool same_ssrc;
