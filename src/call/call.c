@@ -399,7 +399,7 @@ void call_tick(struct call *c, usec_t now)
 
 bool call_is_over(const struct call *c)
 {
-	return c->drained && c->data_done && forward_done(c);
+	return c->drained && c->sources == 0 && c->data_done && forward_done(c);
 }
 
 struct account *call_take_account(struct call *c)

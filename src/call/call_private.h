@@ -77,7 +77,7 @@ struct call {
 	size_t data_bytes;
 	unsigned data_elements;
 	usec_t joined;           /* clock_mono; 0: not yet */
-	bool data_done, headers_waiting, drained;
+	bool data_done, headers_waiting, drained, cut;
 	const char *ending;      /* why; NULL: the call runs */
 	struct account *account; /* collects events while the call runs */
 };

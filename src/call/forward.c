@@ -153,6 +153,8 @@ static void let_go(struct call *c, struct sink **sp, char *label)
 	closing->next = c->closing;
 	c->closing = closing;
 	closing->sink->ops->finish(closing->sink);
+	if (c->cut)
+		closing->sink->ops->cut(closing->sink);
 	*sp = NULL;
 }
 
@@ -162,6 +164,27 @@ static void let_go_of_leg(struct leg *l)
 		return;
 	give_header(l->call, l->sink, l);
 	let_go(l->call, &l->sink, label_of(l));
+}
+
+static void let_go_of_mix(struct call *c)
+{
+	struct sink *s;
+
+	if (!c->mix)
+		return;
+	mix_drain(c->mix);
+	give_header(c, mix_sink(c->mix), NULL);
+	s = mix_take_sink(c->mix);
+	let_go(c, &s, xstrdup("mixed"));
+	mix_free(&c->mix);
+}
+
+static bool anybody_is_heard(const struct call *c)
+{
+	for (const struct leg *l = c->legs; l; l = l->next)
+		if (l->outlet)
+			return true;
+	return false;
 }
 
 void forward_update(struct leg *l)
@@ -179,6 +202,8 @@ void forward_update(struct leg *l)
 		stream_set_outlet(l->stream, NULL);
 		outlet_free(&l->outlet);
 		let_go_of_leg(l);
+		if (!anybody_is_heard(c))
+			let_go_of_mix(c);
 	}
 }
 
@@ -188,7 +213,7 @@ void forward_ssrc_changed(struct leg *l)
 		let_go_of_leg(l);
 }
 
-/* ---- the mix ---- */
+/* ---- time and end ---- */
 
 static void run_mix(struct call *c)
 {
@@ -203,21 +228,6 @@ static void run_mix(struct call *c)
 	if (heard != INT64_MAX)
 		mix_run(c->mix, heard);
 }
-
-static void let_go_of_mix(struct call *c)
-{
-	struct sink *s;
-
-	if (!c->mix)
-		return;
-	mix_drain(c->mix);
-	give_header(c, mix_sink(c->mix), NULL);
-	s = mix_take_sink(c->mix);
-	let_go(c, &s, xstrdup("mixed"));
-	mix_free(&c->mix);
-}
-
-/* ---- time and end ---- */
 
 static void reap(struct call *c)
 {
@@ -264,6 +274,7 @@ void forward_end(struct call *c)
 
 void forward_cut(struct call *c)
 {
+	c->cut = true;
 	for (struct closing *closing = c->closing; closing; closing = closing->next)
 		closing->sink->ops->cut(closing->sink);
 }
