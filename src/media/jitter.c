@@ -39,6 +39,8 @@ struct slot {
 	uint8_t *buffer;
 };
 
+/* 280 bytes while packets come in order; with the first that does not, 4.6 KiB more for
+ * slots (a window of 64), and 2 KiB for each that has ever waited at the same time. */
 struct jitter {
 	struct jitter_opts o;
 	struct jitter_count count;
@@ -46,13 +48,12 @@ struct jitter {
 	int64_t next;
 	unsigned kept;                    /* slots in state SLOT_KEPT */
 	unsigned lost;                    /* holes given up, not yet told with a packet */
-	struct slot slot[MAX_WINDOW];
+	struct slot *slot;                /* o.window; NULL until the first is needed */
 	struct slot beyond, suspect;
 	uint64_t seen[MAX_WINDOW /
 		64]; /* bit number % MAX_WINDOW: came, for the last MAX_WINDOW */
 	unsigned spares;
-	uint8_t *spare[MAX_WINDOW +
-		2]; /* buffers made when first needed, used again and again */
+	uint8_t **spare; /* o.window + 2 buffers, made when first needed, used again and again */
 };
 
 struct jitter *jitter_new(const struct jitter_opts *o)
@@ -70,14 +71,25 @@ void jitter_free(struct jitter **jitter)
 
 	if (!j)
 		return;
-	for (unsigned i = 0; i < MAX_WINDOW; i++)
+	for (unsigned i = 0; j->slot && i < j->o.window; i++)
 		free(j->slot[i].buffer);
 	for (unsigned i = 0; i < j->spares; i++)
 		free(j->spare[i]);
+	free(j->slot);
+	free(j->spare);
 	free(j->beyond.buffer);
 	free(j->suspect.buffer);
 	free(j);
 	*jitter = NULL;
+}
+
+/* Before anything waits. */
+static void need_slots(struct jitter *j)
+{
+	if (j->slot)
+		return;
+	j->slot = xalloc(j->o.window * sizeof(*j->slot));
+	j->spare = xalloc((j->o.window + 2) * sizeof(*j->spare));
 }
 
 static struct slot *slot_of(struct jitter *j, int64_t number)
@@ -126,6 +138,9 @@ static void move(struct jitter *j, struct slot *from)
 
 static void begin_at(struct jitter *j, uint16_t seq)
 {
+	must(!j->kept);
+	for (unsigned i = 0; j->slot && i < j->o.window; i++)
+		j->slot[i].state = SLOT_EMPTY; /* marks of passed ones */
 	j->begun = true;
 	j->next = 65536 + (int64_t)seq; /* room below for what is late */
 	j->lost = 0;
@@ -144,7 +159,7 @@ static void step(struct jitter *j, bool came)
 
 static void skip_passed(struct jitter *j)
 {
-	while (slot_of(j, j->next)->state == SLOT_PASSED) {
+	while (j->slot && slot_of(j, j->next)->state == SLOT_PASSED) {
 		slot_of(j, j->next)->state = SLOT_EMPTY;
 		step(j, true);
 	}
@@ -205,6 +220,7 @@ static enum jitter_result put_ahead(
 {
 	bool inside = number - j->next < j->o.window;
 
+	need_slots(j);
 	if (inside && slot_of(j, number)->state != SLOT_EMPTY) {
 		j->count.duplicate++;
 		return JITTER_DROPPED;
@@ -223,6 +239,7 @@ static enum jitter_result put_jump(struct jitter *j, const struct rtp *rtp, usec
 	bool follows = j->suspect.state == SLOT_KEPT &&
 		       rtp->seq == (uint16_t)(j->suspect.rtp.seq + 1);
 
+	need_slots(j);
 	if (rtp->payload.n > KEEP_BYTES) {
 		if (j->kept)
 			return drop_late(j);
@@ -268,8 +285,6 @@ enum jitter_result jitter_put(struct jitter *j, const struct rtp *rtp, usec_t no
 /* The old sequence has been released: the two that made the jump are the new one. */
 static void restart(struct jitter *j)
 {
-	for (unsigned i = 0; i < j->o.window; i++)
-		j->slot[i].state = SLOT_EMPTY; /* marks of passed ones */
 	begin_at(j, j->suspect.rtp.seq);
 	j->suspect.number = j->next;
 	j->beyond.number = j->next + 1;
