@@ -290,6 +290,7 @@ void call_expect_source(struct call *c, struct source *source)
 	struct leg *l;
 
 	c->sources++;
+	c->drained = false; /* it may come after the end */
 	source->consumer = c;
 	if (source->kind != SOURCE_PROC)
 		return;
@@ -399,7 +400,7 @@ void call_tick(struct call *c, usec_t now)
 
 bool call_is_over(const struct call *c)
 {
-	return c->drained && c->sources == 0 && c->data_done && forward_done(c);
+	return c->drained && c->data_done && forward_done(c);
 }
 
 struct account *call_take_account(struct call *c)
