@@ -8,7 +8,6 @@
 #define PROTO_UDP 17
 #define UDP_HEADER 8
 #define RTP_HEADER 12
-#define RTCP_SR_BYTES 28 /* common header, SSRC, NTP, RTP time, counts */
 
 static int parse_udp_header(struct span datagram, struct udp *udp)
 {
@@ -122,25 +121,6 @@ bool rtcp_is(struct span payload)
 {
 	return payload.n >= 4 && payload.p[0] >> 6 == 2 &&
 	       payload.p[1] >= 192 && payload.p[1] <= 223;
-}
-
-bool rtcp_find_sr(struct span payload, struct rtcp_sr *sr)
-{
-	while (rtcp_is(payload)) {
-		size_t bytes = ((size_t)span_be16(payload, 2) + 1) * 4;
-
-		if (bytes > payload.n)
-			return false;
-		if (payload.p[1] == 200 && bytes >= RTCP_SR_BYTES) {
-			sr->ssrc = span_be32(payload, 4);
-			sr->ntp = (uint64_t)span_be32(payload, 8) << 32 |
-				span_be32(payload, 12);
-			sr->ts = span_be32(payload, 16);
-			return true;
-		}
-		payload = span_skip(payload, bytes);
-	}
-	return false;
 }
 
 void udp_format(

@@ -22,13 +22,6 @@ struct rtp {
 	struct span payload; /* without CSRC, extension and padding; may be empty */
 };
 
-/* RTCP sender report (RFC 3550 6.4.1): maps ts to the sender's wall clock. */
-struct rtcp_sr {
-	uint32_t ssrc;
-	uint64_t ntp; /* 32.32 seconds since 1900 */
-	uint32_t ts;
-};
-
 /* 0, or -EINVAL when it is not a whole IPv4/IPv6 + UDP packet (fragments are not). */
 int udp_parse(struct span packet, struct udp *);
 /* 0, or -EINVAL: short, version not 2, header longer than the packet, padding longer than the
@@ -36,8 +29,6 @@ int udp_parse(struct span packet, struct udp *);
 int rtp_parse(struct span payload, struct rtp *);
 /* RTCP by RFC 5761: version 2 and packet type 192-223. */
 bool rtcp_is(struct span payload);
-/* True when the compound packet holds a sender report. */
-bool rtcp_find_sr(struct span payload, struct rtcp_sr *);
 
 /* "192.0.2.1:5004", "[2001:db8::1]:5004" into out (at least 64 bytes). */
 void udp_format(uint8_t family, const uint8_t address[16], uint16_t port, char *out, size_t max);

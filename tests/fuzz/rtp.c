@@ -12,7 +12,6 @@ static void read_packet(struct span packet)
 {
 	struct event_tracker tracker = { .running = false };
 	struct noise noise = { .order = 0 };
-	struct rtcp_sr sr;
 	struct event done;
 	struct rtp rtp;
 	struct udp udp;
@@ -24,7 +23,7 @@ static void read_packet(struct span packet)
 	else
 		udp_format(udp.family, udp.from, udp.from_port, text, sizeof(text));
 	if (rtcp_is(udp.payload))
-		rtcp_find_sr(udp.payload, &sr);
+		return;
 	if (rtp_parse(udp.payload, &rtp) < 0)
 		return;
 	if (noise_update(&noise, rtp.payload))
