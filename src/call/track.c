@@ -15,6 +15,7 @@
 #define CONCEAL_MAX   (120 * MSEC) /* beyond, concealment is worse than silence */
 #define NOISE_MAX     (30 * SEC)   /* comfort noise put in one gap */
 #define NOISE_BLOCK   320          /* [samples] */
+#define REST_MAX      (5 * SEC)    /* the same, where the decoder makes it: it costs more */
 
 struct voice { /* a payload type in use */
 	unsigned pt;
@@ -32,6 +33,7 @@ struct track {
 	struct event_tracker event;
 	struct noise noise;
 	bool noisy;          /* the sender asked for comfort noise */
+	bool resting;        /* it sends nothing, within its codec */
 	struct voice voice[DECODERS];
 	unsigned oldest;     /* voice to give up next */
 	struct voice *last;  /* of the last audio packet */
@@ -144,6 +146,22 @@ static void fill_with_noise(struct track *t, usec_t to, uint32_t rate_hz)
 	}
 }
 
+static void rest(struct track *t, const struct voice *v, usec_t to)
+{
+	if (to - t->env->end > REST_MAX)
+		to = t->env->end + REST_MAX;
+	while (t->env->end < to) {
+		usec_t left = to - t->env->end, part = left < CONCEAL_MAX ? left : CONCEAL_MAX;
+		struct audio a;
+
+		decoder_conceal(v->decoder, timeline_ticks(v->codec.clock_hz, 0, part),
+			span_of(NULL, 0), &a);
+		if (!a.frames)
+			break;
+		put_out(t, t->env->end, &a);
+	}
+}
+
 /* Between the end of the audio so far and `at`: what was lost is concealed, a pause that the
  * sender announced is comfort noise, any other is silence (nothing). */
 static void fill_gap(struct track *t, const struct voice *v, usec_t at, unsigned lost,
@@ -162,6 +180,8 @@ static void fill_gap(struct track *t, const struct voice *v, usec_t at, unsigned
 		}
 	} else if (!lost && t->noisy) {
 		fill_with_noise(t, at, v->codec.rate_hz);
+	} else if (!lost && t->resting && t->last == v) {
+		rest(t, v, at);
 	}
 }
 
@@ -224,6 +244,7 @@ static void play_audio(struct track *t, struct voice *v, const struct rtp *rtp, 
 		return;
 	}
 	note_codec(t, v, at);
+	t->resting = quiet;
 	count->decoded++;
 	if (!a.frames)
 		return;

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Pauses within a codec: silence descriptors of G.729 (a static payload type) in, what is
+ * heard between them out. */
+#include "call/track.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "packets.h"
+#include "sound.h"
+
+#define PT_G729 18
+#define SECOND 8000 /* [samples], and ticks of the RTP clock */
+#define SID_SAMPLES 80
+
+static struct sheet sheet;
+
+static void on_audio(void *arg, const struct pcm *pcm)
+{
+	assert_true(sheet_write(arg, pcm));
+}
+
+static void on_advance(void *arg, int64_t position)
+{
+	assert_true(sheet_advance(arg, position));
+}
+
+static void on_event(void *arg, const struct stream_event *e)
+{
+	(void)arg;
+	(void)e;
+}
+
+/* Two SIDs `pause` samples apart, with `lost` packets between them. */
+static void pause_of(uint32_t pause, uint16_t lost)
+{
+	static const struct outlet_events events = { .audio = on_audio, .advance = on_advance };
+	struct outlet *outlet = outlet_new(8000, &events, &sheet);
+	struct stream_counts count = { .packets = 0 };
+	struct track_env env = {
+		.name = "test", .outlet = outlet, .count = &count, .event = on_event };
+	struct track *t = track_new(1, &(struct jitter_opts){ .window = 64, .hold = SEC }, &env);
+	struct rtp rtp = { .pt = PT_G729, .ssrc = 1,
+		.payload = span_of("\x00\x28", 2) /* a noise of about -40 dB */ };
+
+	sheet_clear(&sheet);
+	track_rtp(t, &rtp, 0);
+	rtp.seq = (uint16_t)(1 + lost);
+	rtp.ts = pause;
+	track_rtp(t, &rtp, (usec_t)pause * SEC / SECOND);
+	track_drain(t, (usec_t)pause * SEC / SECOND);
+	assert_int_equal(count.decoded, 2);
+	assert_int_equal(sheet.end, pause + SID_SAMPLES);
+	track_free(&t);
+	outlet_free(&outlet);
+}
+
+static void fills_a_pause_with_its_noise(void **state)
+{
+	(void)state;
+	pause_of(SECOND, 0);
+	assert_int_equal(sheet.frames, SECOND + SID_SAMPLES);
+	assert_int_equal(sheet.advanced, -1);
+	for (unsigned at = SECOND / 10; at < SECOND; at += SECOND / 10) {
+		double rms = sound_rms(sheet.sample + at, SECOND / 10, 1);
+
+		assert_true(rms > 10 && rms < 1000);
+	}
+}
+
+static void makes_no_noise_for_ever(void **state)
+{
+	(void)state;
+	pause_of(20 * SECOND, 0);
+	assert_int_equal(sheet.frames, 5 * SECOND + 2 * SID_SAMPLES);
+}
+
+static void a_long_loss_is_no_pause(void **state)
+{
+	(void)state;
+	pause_of(SECOND, 50);
+	assert_int_equal(sheet.frames, 2 * SID_SAMPLES);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(fills_a_pause_with_its_noise),
+		cmocka_unit_test(makes_no_noise_for_ever),
+		cmocka_unit_test(a_long_loss_is_no_pause),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
