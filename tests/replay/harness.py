@@ -182,11 +182,20 @@ class Spoolwire(Process):
 
     def status(self):
         """Counters and times, asked for with SIGUSR1: {"packets_in": 5, "time open": {...}}."""
-        before = self.text().count("status: calls_running")
-        self.send(signal.SIGUSR1)
-        wait_for("the status", lambda: self.text().count("status: calls_running") > before)
-        wait_for("all of the status", lambda: "worker_tick" in
-            self.text().rsplit("status: calls_running", 1)[1])
+        # A worker that has not ticked yet has no times: asked again then.
+        mark = "status: calls_running"
+
+        def answer():
+            asked = self.text().count(mark)
+            self.send(signal.SIGUSR1)
+            end = time.monotonic() + 1
+            while time.monotonic() < end and self.alive():
+                said = self.text().split(mark)
+                if len(said) > asked + 1 and "worker_tick" in said[-1]:
+                    return True
+                time.sleep(0.01)
+            return False
+        wait_for("the status", answer)
         return self.last_status()
 
     def last_status(self):
