@@ -381,7 +381,7 @@ static void start_spool(struct daemon *d)
 	d->spool = spool_start(&d->loop, &(struct spool_opts){
 		.dir = c->spool_dir, .pcm_dir = c->pcm_dir,
 		.orphan_timeout = c->orphan_timeout_s * SEC,
-		.pcap_max_age = c->pcap_max_age_s * SEC,
+		.pcap_max_age = c->pcap_max_age_s ? c->pcap_max_age_s * SEC : INT64_MAX,
 		.pcm_idle_timeout = c->pcm_idle_timeout_s * SEC,
 		.max_calls = (unsigned)c->max_calls }, &calls_spool_events, d->calls);
 }
