@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A private rtpengine that records to a spool, its NG protocol, and phones that send tones through
 it. Python's standard library only."""
-import math
+import json
 import os
 import random
 import socket
@@ -10,9 +10,9 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "replay"))
-from harness import (Case, Process, Receiver, Redis, Spoolwire, free_port, level,  # noqa: E402
-    need, program, read, samples, wait_for)
-import json  # noqa: E402
+from harness import (Process, Receiver, Redis, Spoolwire, free_port, level, need,  # noqa: E402
+    program, read, samples, wait_for)
+from heard import HeardCase, tone  # noqa: E402
 
 
 def bencode(value):
@@ -83,20 +83,6 @@ class Rtpengine(Process):
         return answer
 
 
-def alaw(sample):
-    """One sample of 16 bits (G.711 A-law)."""
-    sign, x = (0x80, sample) if sample >= 0 else (0, -sample - 1)
-    exponent = max(x.bit_length() - 8, 0)
-    code = exponent << 4 | (x >> (max(exponent, 1) + 3)) & 15
-    return (code | sign) ^ 0x55
-
-
-def tone(hz, at=0.25):
-    """One second of A-law, for multiples of 1 Hz."""
-    return bytes(alaw(int(32767 * at * math.sin(2 * math.pi * hz * i / 8000)))
-        for i in range(8000))
-
-
 class Phone:
     """A socket that sends a tone as PCMA, 20 ms a packet."""
 
@@ -144,7 +130,7 @@ def talk(phones, seconds):
             phone.send()
 
 
-class EngineCase(Case):
+class EngineCase(HeardCase):
     """Each test has a spool, an endpoint and, when asked for, an rtpengine and a Redis."""
 
     def setUp(self):
@@ -186,34 +172,6 @@ class EngineCase(Case):
     def fed(self, feed):
         self.assertEqual(feed.wait(60), 0, feed.text())
         return [json.loads(l) for l in feed.text().splitlines() if l.startswith("{")][:-1]
-
-    def received(self, receiver, n):
-        """{call-id: {role: [(header, connection, samples, rate)]}} of n connections."""
-        wait_for(f"{n} connections", lambda: len(receiver.connections()) >= n)
-        found = {}
-        for c in receiver.connections():
-            header = (c.get("header") or {}).get("json") or {}
-            rate, _, channels = samples(c["path"].replace(".json", ".wav"))
-            found.setdefault(header.get("call-id"), {}).setdefault(header.get("role"), []).append(
-                (header, c, channels[0], rate))
-        return found
-
-    def assertTone(self, audio, rate, hz, share=0.9):
-        """Most of its begin and of its end is that tone."""
-        n = rate * 4 // 5
-        for part in audio[:n], audio[-n:]:
-            self.assertGreater(level(part, rate, hz), share, f"{hz} Hz")
-
-    def assertHeard(self, found, call_id, role, hz, seconds, within=0.1, share=0.9):
-        """One connection with all of a participant."""
-        self.assertEqual(len(found[call_id][role]), 1, call_id)
-        header, connection, audio, rate = found[call_id][role][0]
-        self.assertTone(audio, rate, hz, share)
-        self.assertAlmostEqual(len(audio) / rate, seconds, delta=within, msg=(call_id, role))
-        return header, connection
-
-    def account_of(self, daemon, call_id):
-        return [a for a in daemon.accounts() if a["call-id"] == call_id][-1]
 
 
 __all__ = ["EngineCase", "Phone", "Process", "Receiver", "Redis", "Rtpengine", "Spoolwire",
