@@ -17,6 +17,7 @@
 
 struct amr {
 	bool wide;
+	bool begun; /* OpenCORE's concealment reads what a frame has to leave there first */
 	void *state;
 };
 
@@ -63,6 +64,7 @@ int amr_decode(struct amr *a, struct span frame, int16_t *out)
 		return 0;
 	}
 	memcpy(bytes, frame.p, frame.n);
+	a->begun = true;
 	decode(a, bytes, out);
 	return 0;
 }
@@ -72,5 +74,8 @@ void amr_conceal(struct amr *a, int16_t *out)
 	const uint8_t bytes[MAX_BYTES] = {
 		(uint8_t)((a->wide ? WIDE_LOST : NO_DATA) << 3) };
 
-	decode(a, bytes, out);
+	if (a->begun)
+		decode(a, bytes, out);
+	else
+		memset(out, 0, (a->wide ? 320 : 160) * sizeof(*out));
 }

@@ -174,6 +174,7 @@ static ptrdiff_t cut_ilbc(
 static const int16_t speex_narrow[16] = {
 	0, 38, 114, 155, 215, 295, 359, 487, 74, -1, -1, -1, -1, -1, -1, -1 };
 static const int16_t speex_wide[8] = { 0, 32, 108, 188, 348, -1, -1, -1 };
+#define ULTRA_WIDE_BITS 32 /* the second layer has no other; libspeex tells stderr of one */
 /* In-band messages of mode 14 by their four bit type (Speex manual, 5.5). */
 static const uint8_t speex_inband[16] = { 1, 1, 4, 4, 4, 4, 4, 4, 8, 8, 16, 16, 32, 32,
 	64, 64 };
@@ -183,7 +184,7 @@ static const uint8_t speex_inband[16] = { 1, 1, 4, 4, 4, 4, 4, 4, 8, 8, 16, 16, 
 static ptrdiff_t speex_frame_bits(struct span s, size_t at)
 {
 	size_t begin = at, total = s.n * 8;
-	unsigned mode;
+	unsigned mode, layers = 0;
 
 	if (at + 5 > total)
 		return 0;
@@ -196,7 +197,7 @@ static ptrdiff_t speex_frame_bits(struct span s, size_t at)
 	while (at + 4 <= total && bits(s, at, 1)) {
 		int n = speex_wide[bits(s, at + 1, 3)];
 
-		if (n < 0)
+		if (n < 0 || ++layers > 2 || (layers == 2 && n > ULTRA_WIDE_BITS))
 			return -1;
 		at += 4 + (size_t)n;
 	}

@@ -98,6 +98,8 @@ static const struct row rows[] = {
 	{ "speex/8000", "", 20, { 0x1d }, "s20:160 " }, /* mode 3: 160 bits */
 	{ "speex/8000", "", 19, { 0x1d }, "bad" },
 	{ "speex/8000", "", 21, { 0x1d }, "bad" }, /* a layer 5 follows, there is none */
+	{ "speex/8000", "", 3, { 0x04, 0x43, 0xc0 }, "s3:160 " }, /* two layers above it */
+	{ "speex/8000", "", 3, { 0x04, 0x44, 0x3c }, "bad" }, /* three */
 	{ "speex/8000", "", 1, { 0x7f }, "bad" },  /* the end, and no frame */
 	{ "PCMA/8000", "", 160, { 0 }, "bad" },	   /* nothing to take apart */
 };
