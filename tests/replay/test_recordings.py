@@ -42,8 +42,15 @@ class RecordingsTest(HeardCase):
             self.assertBalanced(account)
         return daemon, found
 
+    def lay_out(self, folder):
+        for place in "metadata", "pcaps":
+            os.makedirs(os.path.join(self.spool, place))
+        for name in os.listdir(folder):
+            place = f"metadata/rtpengine-meta-{name}" if name.endswith(".txt") else f"pcaps/{name}"
+            shutil.copy(os.path.join(folder, name), os.path.join(self.spool, place))
+
     def test_real_ones(self):
-        shutil.copytree(os.path.join(SOURCE, "tests", "data", "recordings"), self.spool)
+        self.lay_out(os.path.join(SOURCE, "tests", "data", "recordings"))
         daemon, found = self.consume(len(REAL) + 1, 2 * len(REAL) + 2)
         for call_id, (caller, callee, seconds) in REAL.items():
             for role, hz in ("caller", caller), ("callee", callee):
