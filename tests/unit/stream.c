@@ -593,16 +593,22 @@ static void test_another_port_is_another_call(void **state)
 	assert_string_equal(to, "192.0.2.2:30000");
 }
 
+/* The same stream at another port. */
+static void send_elsewhere(int64_t from, int64_t to)
+{
+	for (int64_t k = from; k < to; k++)
+		put(&(struct made){ .pt = PT_L16, .seq = (unsigned)(FIRST + k),
+			    .ts = STAMP + (uint32_t)k * 160, .ssrc = SSRC, .port = 40000,
+			    .payload = packets_l16(k * 160, 160) },
+			k * 20 * MSEC);
+}
+
 /* Nothing else comes any more: then it is ours, SDP or not. */
 static void test_port_is_adopted(void **state)
 {
 	(void)state;
 	send_all(0, 10);
-	for (int64_t k = 10; k < 60; k++)
-		put(&(struct made){ .pt = PT_L16, .seq = (unsigned)(FIRST + k),
-			    .ts = STAMP + (uint32_t)k * 160, .ssrc = SSRC, .port = 40000,
-			    .payload = packets_l16(k * 160, 160) },
-			k * 20 * MSEC);
+	send_elsewhere(10, 60);
 	heard(34, 60);
 	assert_int_equal(counts().foreign, 24);
 }
@@ -612,11 +618,7 @@ static void test_new_sdp_moves_the_port(void **state)
 	(void)state;
 	send_all(0, 10);
 	stream_expect_port(rig.stream);
-	for (int64_t k = 10; k < 20; k++)
-		put(&(struct made){ .pt = PT_L16, .seq = (unsigned)(FIRST + k),
-			    .ts = STAMP + (uint32_t)k * 160, .ssrc = SSRC, .port = 40000,
-			    .payload = packets_l16(k * 160, 160) },
-			k * 20 * MSEC);
+	send_elsewhere(10, 20);
 	heard(0, 20);
 	assert_int_equal(counts().foreign, 0);
 }
@@ -769,38 +771,23 @@ static void test_balance_of_anything(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_in_order),
-		TEST(test_wraps),
-		TEST(test_loss_is_a_hole_of_its_length),
-		TEST(test_reordered),
-		TEST(test_duplicates),
-		TEST(test_late_is_not_heard),
-		TEST(test_tick_releases),
-		TEST(test_drain_releases),
-		TEST(test_ssrc_changes_and_nothing_is_lost),
-		TEST(test_stray_ssrcs),
-		TEST(test_many_ssrcs),
-		TEST(test_payload_type_changes),
-		TEST(test_table_grows),
-		TEST(test_type_gets_another_meaning),
-		TEST(test_without_sdp_static_types_are_known),
-		TEST(test_clock_changes),
+		TEST(test_in_order), TEST(test_wraps),
+		TEST(test_loss_is_a_hole_of_its_length), TEST(test_reordered),
+		TEST(test_duplicates), TEST(test_late_is_not_heard),
+		TEST(test_tick_releases), TEST(test_drain_releases),
+		TEST(test_ssrc_changes_and_nothing_is_lost), TEST(test_stray_ssrcs),
+		TEST(test_many_ssrcs), TEST(test_payload_type_changes),
+		TEST(test_table_grows), TEST(test_type_gets_another_meaning),
+		TEST(test_without_sdp_static_types_are_known), TEST(test_clock_changes),
 		TEST(test_unknown_codec_keeps_the_time),
 		TEST(test_more_types_than_decoders),
-		TEST(test_digits_are_events_and_no_noise),
-		TEST(test_digit_without_end),
-		TEST(test_pause_without_noise),
-		TEST(test_pause_with_noise),
-		TEST(test_quiet_goes_on),
-		TEST(test_timestamp_jumps),
-		TEST(test_sequence_restarts),
-		TEST(test_another_port_is_another_call),
-		TEST(test_port_is_adopted),
-		TEST(test_new_sdp_moves_the_port),
-		TEST(test_rtcp_rubbish_and_keepalives),
-		TEST(test_payload_that_is_none),
-		TEST(test_unwanted_keeps_the_time),
-		TEST(test_pcm_is_its_own_time),
+		TEST(test_digits_are_events_and_no_noise), TEST(test_digit_without_end),
+		TEST(test_pause_without_noise), TEST(test_pause_with_noise),
+		TEST(test_quiet_goes_on), TEST(test_timestamp_jumps),
+		TEST(test_sequence_restarts), TEST(test_another_port_is_another_call),
+		TEST(test_port_is_adopted), TEST(test_new_sdp_moves_the_port),
+		TEST(test_rtcp_rubbish_and_keepalives), TEST(test_payload_that_is_none),
+		TEST(test_unwanted_keeps_the_time), TEST(test_pcm_is_its_own_time),
 		TEST(test_balance_of_anything),
 	};
 
