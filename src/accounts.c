@@ -61,7 +61,7 @@ void accounts_free(struct accounts **ap)
 }
 
 /* PARENT is one path component already (it was a file's name); it may begin with a dot. A call
- * that comes twice (rtpengine restarted) has two accounts: the number tells them apart. */
+ * that comes twice (rtpengine restarted) has two accounts: the time tells them apart. */
 static int write_account(const struct write_job *j)
 {
 	char path[PATH_MAX];

@@ -142,6 +142,12 @@ static void keep_candidate(struct stream *s, const struct rtp *rtp, usec_t now)
 		memcpy(s->candidate->payload, rtp->payload.p, rtp->payload.n);
 }
 
+static bool is_second(const struct stream *s, const struct rtp *rtp)
+{
+	return s->candidate && s->candidate->any && s->candidate->ssrc == rtp->ssrc &&
+	       s->candidate->rtp.seq != rtp->seq; /* the same one twice proves nothing */
+}
+
 /* The track of this packet; NULL: the packet is on probation. */
 static struct track *track_of(struct stream *s, const struct rtp *rtp, usec_t now)
 {
@@ -153,7 +159,7 @@ static struct track *track_of(struct stream *s, const struct rtp *rtp, usec_t no
 	}
 	if (!s->track)
 		return begin_track(s, rtp->ssrc, now);
-	if (!s->candidate || !s->candidate->any || s->candidate->ssrc != rtp->ssrc) {
+	if (!is_second(s, rtp)) {
 		keep_candidate(s, rtp, now);
 		return NULL;
 	}
