@@ -250,6 +250,23 @@ class Faults(EngineCase):
         for role in "caller", "callee":
             self.assertHeard(found, call["call_id"], role, call[role]["tone_hz"], 4.0)
 
+    def test_spool_that_vanishes_and_comes_back(self):
+        """A tmpfs that is unmounted, an administrator who tidies up: with a new rtpengine all is
+        well again."""
+        receiver = self.receiver()
+        daemon = self.daemon(receiver, "--tls-header=json")
+        for name in "first", "second":
+            engine = self.rtpengine(name=name)
+            call = self.feed_calls(engine, "--seconds=2", f"--call-id={name}", name=f"feed-{name}")
+            daemon.wait_accounts(1 if name == "first" else 2)
+            found = self.received(receiver, 2 if name == "first" else 4)
+            for role in "caller", "callee":
+                self.assertHeard(found, call[0]["call_id"], role, call[0][role]["tone_hz"], 2.0)
+            engine.kill()
+            shutil.rmtree(self.spool)
+            time.sleep(0.2)
+        self.assertEqual(daemon.stop(), 0)
+
     def test_redis_stopped_and_started(self):
         redis = self.redis()
         receiver = self.receiver()
