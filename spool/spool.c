@@ -94,7 +94,8 @@ bool layout_begin(struct spool *s, struct entry *e)
 	must(e->state == ENTRY_NEW);
 	if (!wanted) {
 		counter_add(COUNT_CALLS_REFUSED, 1);
-		log_warn_limited("%u calls are running: a further one is not taken", s->live);
+		log_warn_limited("max-calls (%u) are running: a further call is not taken",
+			s->live);
 	}
 	wanted = wanted && s->events->call(s->arg, e->parent, e->layout,
 		e->layout == SPOOL_PCM ? &file : NULL);
