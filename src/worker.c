@@ -12,7 +12,9 @@
 #include "base/mem.h"
 #include "base/thread.h"
 
-#define TICK_MS 20
+#define TICK_MS    20
+#define READ_MAX   (30 * MSEC) /* of one tick: an overloaded worker still sends what it has */
+#define READ_BATCH 64          /* packets between two looks at the clock */
 
 #define WORKER_MAGIC 0x304ce401u
 
@@ -132,20 +134,30 @@ static void read_letters(struct worker *w, usec_t now)
 
 /* A source may be quicker than this tick: the letter that announces it was put in the box before
  * the source was given to anybody, so it is there. */
-static void read_packets(struct worker *w, struct packetq *q, usec_t now)
+static void read_packet(struct worker *w, const struct packet *p, usec_t now)
+{
+	struct source *source = p->to;
+
+	if (!source->consumer)
+		read_letters(w, now);
+	if (p->kind == PACKET_END)
+		call_source_ended(&source);
+	else
+		call_packet(source, p);
+}
+
+static void read_packets(struct worker *w, struct packetq *q, usec_t until, usec_t now)
 {
 	const struct packet *p;
 
-	while ((p = packetq_get(q))) {
-		struct source *source = p->to;
-
-		if (!source->consumer)
-			read_letters(w, now);
-		if (p->kind == PACKET_END)
-			call_source_ended(&source);
-		else
-			call_packet(source, p);
-	}
+	do {
+		for (unsigned i = 0; i < READ_BATCH; i++) {
+			p = packetq_get(q);
+			if (!p)
+				return;
+			read_packet(w, p, now);
+		}
+	} while (clock_mono() < until);
 }
 
 static void tick_calls(struct worker *w, usec_t now)
@@ -173,7 +185,7 @@ static void on_tick(uv_timer_t *timer)
 
 	read_letters(w, now);
 	for (unsigned i = 0; i < w->opts.queues; i++)
-		read_packets(w, w->opts.queue[i], now);
+		read_packets(w, w->opts.queue[i], now + READ_MAX, now);
 	if (w->dest)
 		dest_tick(w->dest, now);
 	tick_calls(w, now);
@@ -218,7 +230,7 @@ static void end_calls(struct worker *w)
 
 	read_letters(w, now);
 	for (unsigned i = 0; i < w->opts.queues; i++)
-		read_packets(w, w->opts.queue[i], now);
+		read_packets(w, w->opts.queue[i], INT64_MAX, now);
 	cut_all(w, now);
 	tick_calls(w, now);
 	tick_calls(w, now);
