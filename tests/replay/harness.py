@@ -2,6 +2,7 @@
 """Whole daemons in a directory of their own: spoolwire, spoolwire-receive, spoolwire-feed, and the
 real rtpengine, Redis and Kamailio. Everything waits for an event with a deadline, never for a fixed
 time. Python's standard library only."""
+import fcntl
 import json
 import math
 import os
@@ -231,6 +232,48 @@ class Feed(Process):
 
     def calls(self):
         return [json.loads(l) for l in self.text().splitlines() if l.startswith("{")][:-1]
+
+
+class Hand:
+    """A call written by hand: any section, any stream, any packet."""
+
+    def __init__(self, daemon, parent="by-hand-0123456789abcdef"):
+        self.meta = os.path.join(daemon.spool, parent + ".meta")
+        self.calls = os.path.join(daemon.proc, "0", "calls", parent)
+        os.makedirs(self.calls)
+        self.streams = []
+        self.section("CALL-ID", parent.rsplit("-", 1)[0])
+        self.section("PARENT", parent)
+
+    def section(self, label, content=""):
+        content = content if isinstance(content, bytes) else content.encode()
+        with open(self.meta, "ab") as f:
+            f.write(b"%s\n%d:\n%s\n\n" % (label.encode(), len(content), content))
+
+    def stream(self, n, name):
+        """A stream to write packets to; tag and media are n. Open for reading, too, so that it
+        has no end before end()."""
+        os.mkfifo(os.path.join(self.calls, name))
+        self.streams.append(os.open(os.path.join(self.calls, name), os.O_RDWR | os.O_NONBLOCK))
+        # One write, one packet. open(2) refuses O_DIRECT for a FIFO.
+        fcntl.fcntl(self.streams[-1], fcntl.F_SETFL, os.O_NONBLOCK | os.O_DIRECT)
+        self.section(f"TAG {n}", f"tag{n}")
+        self.section(f"STREAM {n} details", f"TAG {n} MEDIA {n} COMPONENT 1 FLAGS 0")
+        self.section(f"STREAM {n} interface", name)
+        return self.streams[-1]
+
+    def end(self):
+        for fd in self.streams:
+            os.close(fd)
+        os.unlink(self.meta)
+
+
+def rtp(seq, payload_type=8, payload=b"\xd5" * 160, ssrc=0x1234):
+    """IPv4, UDP, RTP; 20 ms a packet of an 8 kHz clock."""
+    body = struct.pack("!BBHII", 0x80, payload_type, seq, seq * 160, ssrc) + payload
+    udp = struct.pack("!HHHH", 2000, 3000, 8 + len(body), 0) + body
+    return struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0,
+        b"\x0a\0\0\1", b"\x0a\0\0\2") + udp
 
 
 class Redis(Process):

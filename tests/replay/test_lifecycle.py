@@ -1,0 +1,319 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The daemon's own life: started before its spool or after its calls, told to end once or twice,
+killed, out of files, with a disk that hangs, and fed with metadata that nobody sane writes."""
+import resource
+import types
+
+from harness import *
+
+# fsync() of regular files waits while the file $HOLD is there.
+SLOW_DISK = r"""
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <unistd.h>
+int fsync(int fd)
+{
+	int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
+	while (access(getenv("HOLD"), F_OK) == 0)
+		usleep(10000);
+	return real(fd);
+}
+"""
+
+
+def descriptors(process):
+    return len(os.listdir(f"/proc/{process.pid}/fd"))
+
+
+class Lifecycle(Case):
+    def running(self, daemon, packets=100):
+        """Until calls run and audio flows in."""
+        wait_for("packets", lambda: daemon.status().get("packets_in", 0) >= packets)
+
+    def stop_in(self, seconds, daemon, signals=1):
+        begin = time.monotonic()
+        daemon.send(signal.SIGTERM)
+        for _ in range(signals - 1):
+            daemon.wait_text("ending")
+            daemon.send(signal.SIGTERM)
+        self.assertEqual(daemon.wait(DEADLINE), 0)
+        if TIMES:
+            self.assertLess(time.monotonic() - begin, seconds)
+
+    # ---- ends
+
+    def test_sigterm_drains(self):
+        endpoint = self.receiver()
+        daemon = self.daemon(endpoint)
+        self.feed(daemon, "--calls", "10", "--rate", "100", "--seconds", "60")
+        self.running(daemon, 1000)
+        self.stop_in(5, daemon)
+        accounts = daemon.accounts()
+        self.assertEqual(len(accounts), 10)
+        for account in accounts:
+            self.assertBalanced(account)
+            self.assertEqual(account["end"], "shutdown")
+            self.assertEqual(sum(s["dropped-ms"] + s["waiting-ms"] for s in account["sinks"]), 0)
+        wait_for("all connections", lambda: len(endpoint.connections()) == 20)
+        self.assertEqual({c["end"] for c in endpoint.connections()}, {"close_notify"})
+
+    def test_shutdown_timeout_cuts(self):
+        daemon = self.daemon(self.receiver(options=["--no-read", "--small-buffers"]),
+            "--shutdown-timeout=1", "--tls-resample=192000")
+        self.feed(daemon, "--calls", "4", "--rate", "100", "--seconds", "60")
+        self.running(daemon, 800)
+        self.stop_in(4, daemon)
+        accounts = daemon.accounts()
+        self.assertEqual(len(accounts), 4)
+        for account in accounts:
+            self.assertBalanced(account)
+            self.assertGreater(sum(s["dropped-ms"] for s in account["sinks"]), 0)
+
+    def test_second_sigterm_ends_at_once(self):
+        daemon = self.daemon(self.receiver(options=["--no-read", "--small-buffers"]),
+            "--shutdown-timeout=60", "--tls-linger=60", "--tls-resample=192000")
+        self.feed(daemon, "--calls", "2", "--rate", "100", "--seconds", "60")
+        self.running(daemon, 400)
+        self.stop_in(3, daemon, signals=2)
+
+    # ---- starts
+
+    def test_killed_and_restarted(self):
+        endpoint = self.receiver()
+        daemon = self.daemon(endpoint)
+        feed = self.feed(daemon, "--calls", "50", "--rate", "1000", "--seconds", "5")
+        wait_for("all streams", lambda: daemon.status().get("sources_opened") == 200)
+        daemon.kill()
+        begin = time.monotonic()
+        daemon = self.daemon(endpoint, name="again")
+        wait_for("all streams again", lambda: daemon.status().get("sources_opened") == 200)
+        if TIMES:
+            self.assertLess(time.monotonic() - begin, 2) # one for the daemon, one for the machine
+        feed.wait(DEADLINE)
+        for account in daemon.wait_accounts(50):
+            self.assertBalanced(account)
+            self.assertEqual(account["end"], "ended")
+            self.assertGreater(sum(s["forwarded-ms"] for s in account["sinks"]), 2000)
+
+    def test_metafiles_that_lie_there(self):
+        where = types.SimpleNamespace(dir=self.dir, spool=os.path.join(self.dir, "spool"),
+            proc=os.path.join(self.dir, "proc"))
+        os.makedirs(where.spool)
+        os.makedirs(where.proc)
+        feed = self.feed(where, "--calls", "20", "--rate", "1000", "--seconds", "3")
+        wait_for("metafiles", lambda: len(os.listdir(where.spool)) == 20)
+        daemon = self.daemon(self.receiver())
+        result = feed.result()
+        self.assertEqual(result["streams_unopened"], 0)
+        self.assertEqual(len(daemon.wait_accounts(20)), 20)
+
+    def test_spool_comes_goes_and_comes_again(self):
+        daemon = self.daemon(self.receiver(), start=False)
+        os.rmdir(daemon.spool)
+        daemon.wait_text("spool")
+        for n in 1, 2:
+            os.makedirs(daemon.spool, exist_ok=True)
+            result = self.feed(daemon, "--calls", "3", "--rate", "100", "--seconds", "1",
+                name=f"feed{n}").result()
+            self.assertEqual(result["streams_unopened"], 0)
+            daemon.wait_accounts(3 * n)
+            shutil.rmtree(daemon.spool)
+        self.assertEqual(daemon.status()["calls"], 6)
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_spool_that_is_a_file(self):
+        path = os.path.join(self.dir, "file")
+        with open(path, "w"):
+            pass
+        daemon = self.daemon(None, f"--spool-dir={path}", start=False)
+        daemon.wait_text("file")
+        os.unlink(path)
+        os.mkdir(path)
+        daemon.spool = path
+        self.assertEqual(self.feed(daemon, "--seconds", "1").result()["streams_unopened"], 0)
+
+    def test_wrong_options_end_with_a_sentence(self):
+        for option in ("--tls-send-to=nowhere", "--no-such-option", "--num-threads=many",
+                "--tls-ca-file=/does/not/exist", "--output-storage=file", "--mysql-host=x",
+                "--config-file=/does/not/exist", "--redis-url=http://x", "--tls-when-full=never",
+                "--account-dir=/proc/nowhere", "--redis-list=all", "--log-level=9"):
+            with self.subTest(option):
+                more = [] if option.startswith("--tls-send-to") else ["--tls-send-to=127.0.0.1:9"]
+                done = subprocess.run([program("spoolwire"), "--config-file=none", "--foreground",
+                    "--log-stderr", "--output-storage=none", f"--spool-dir={self.dir}",
+                    f"--state-dir={self.dir}/state", *more, option], capture_output=True,
+                    timeout=DEADLINE)
+                said = [l for l in done.stderr.decode().splitlines() if "open files" not in l]
+                self.assertEqual(done.returncode, 1, said)
+                self.assertEqual(len(said), 1, said)
+                name = option[2:].split("=")[0]
+                self.assertTrue(name in said[0] or option.split("=")[-1] in said[0], said)
+
+    def test_in_the_background(self):
+        pidfile = os.path.join(self.dir, "pid")
+        args = [program("spoolwire"), "--config-file=none", "--output-storage=none",
+            f"--spool-dir={self.dir}", f"--state-dir={self.dir}/state", f"--pidfile={pidfile}",
+            f"--account-dir={self.dir}/accounts"]
+        self.assertEqual(subprocess.run(args, timeout=DEADLINE).returncode, 0)
+        pid = int(read(pidfile))
+        try:
+            self.assertIn(b"spoolwire", read(f"/proc/{pid}/cmdline"))
+            second = subprocess.run([*args, "--foreground", "--log-stderr"], capture_output=True,
+                timeout=DEADLINE)
+            self.assertEqual(second.returncode, 1)
+            self.assertIn(b"is held by a process that runs", second.stderr)
+        finally:
+            os.kill(pid, signal.SIGTERM)
+        wait_for("the pidfile to go", lambda: not os.path.exists(pidfile))
+        wait_for("the process to go", lambda: not read(f"/proc/{pid}/cmdline"))
+
+    def test_sighup_reads_certificates_again(self):
+        endpoint = self.receiver()
+        daemon = self.daemon(endpoint)
+        endpoint.stop()
+        # Another certificate at the same place; its CA is where the old one's was.
+        other = self.keep(Receiver(self.dir, port=endpoint.port))
+        feed = self.feed(daemon, "--seconds", "5")
+        daemon.wait_text("certificate refused")
+        daemon.send(signal.SIGHUP)
+        daemon.wait_text("log levels read again")
+        daemon.wait_text("certificates read again")
+        feed.result()
+        account, = daemon.wait_accounts(1)
+        self.assertEqual([s["forwarded-ms"] for s in account["sinks"]], [5000, 5000])
+        wait_for("connections", lambda: len(other.connections()) >= 2)
+
+    # ---- limits
+
+    def test_disk_that_hangs(self):
+        if not TIMES:
+            self.skipTest("sanitizers have to be loaded before anything else")
+        source, library = (os.path.join(self.dir, n) for n in ("disk.c", "disk.so"))
+        with open(source, "w") as f:
+            f.write(SLOW_DISK)
+        subprocess.run([*os.environ.get("CC", "cc").split(), "-D_GNU_SOURCE", "-shared", "-fPIC",
+            "-o", library, source], check=True)
+        hold = os.path.join(self.dir, "hold")
+        daemon = self.daemon(self.receiver(), env={"LD_PRELOAD": library, "HOLD": hold})
+        with open(hold, "w"):
+            pass
+        for n in range(2): # the second feed begins when all writers hang
+            self.assertCloses(self.feed(daemon, "--calls", "20", "--rate", "100", "--seconds", "1",
+                name=f"feed{n}").result(), daemon.status())
+        self.assertEqual(daemon.accounts(), [])
+        self.assertEqual(daemon.status()["ms_forwarded"], 40 * 2 * 1000)
+        os.unlink(hold)
+        self.assertEqual(len(daemon.wait_accounts(40)), 40)
+        with open(hold, "w"):
+            pass
+        self.feed(daemon, "--calls", "4", "--rate", "100", "--seconds", "1", name="last").result()
+        self.stop_in(9, daemon) # shutdown-timeout and the disk's own second
+
+    def test_max_calls(self):
+        daemon = self.daemon(None, "--max-calls=2")
+        feed = self.feed(daemon, "--calls", "5", "--rate", "1000", "--seconds", "1",
+            "--removal-timeout", "2")
+        feed.wait(DEADLINE)
+        self.assertEqual(len(daemon.wait_accounts(2)), 2)
+        status = daemon.status()
+        self.assertEqual((status["calls"], status["calls_refused"]), (2, 3))
+        self.assertIn("max-calls (2) are running", daemon.text())
+
+    def test_no_descriptors_left(self):
+        daemon = self.daemon(self.receiver())
+        usual = descriptors(daemon)
+        limits = resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (usual + 20, limits[1]))
+        self.feed(daemon, "--calls", "20", "--rate", "100", "--seconds", "1",
+            "--removal-timeout", "2").wait(DEADLINE)
+        wait_for("the calls to end", lambda: daemon.status()["calls_running"] == 0)
+        self.assertIn("Too many open files", daemon.text())
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, limits)
+        result = self.feed(daemon, "--calls", "20", "--rate", "100", "--seconds", "1",
+            name="again").result()
+        self.assertEqual((result["streams_unopened"], result["streams_stuck"]), (0, 0))
+        wait_for("all closed", lambda: descriptors(daemon) <= usual + 1)
+        for account in daemon.accounts():
+            self.assertBalanced(account)
+
+    def test_no_descriptor_is_lost(self):
+        daemon = self.daemon(self.receiver())
+        self.feed(daemon, "--seconds", "0.2", name="first").result()
+        daemon.wait_accounts(1)
+        usual = descriptors(daemon)
+        self.feed(daemon, "--calls", "200", "--rate", "100", "--seconds", "0.3").result()
+        daemon.wait_accounts(201)
+        wait_for("as many as before", lambda: descriptors(daemon) <= usual)
+        self.assertEqual(daemon.status()["calls_running"], 0)
+
+    # ---- metadata
+
+    def test_hostile_metadata(self):
+        """Names that climb, numbers without end, streams without number: and a good call beside."""
+        daemon = self.daemon(self.receiver())
+        beside = self.feed(daemon, "--calls", "5", "--seconds", "3")
+        secret = os.path.join(daemon.proc, "secret")
+        os.mkfifo(secret)
+        climber = Hand(daemon, "climber-0123456789abcdef")
+        for n, name in enumerate(("../../../secret", secret, "..", ".", "", "a/../../../../secret",
+                "\0", "x" * 5000, "../climber-0123456789abcdef/../../../secret")):
+            climber.section(f"STREAM {n} details", "TAG 0 MEDIA 0 COMPONENT 1 FLAGS 0")
+            climber.section(f"STREAM {n} interface", name)
+        many = Hand(daemon, "many-0123456789abcdef")
+        with open(many.meta, "ab") as f:
+            for n in range(5000):
+                name = b"tag-%d" % n
+                f.write(b"STREAM %d interface\n%d:\n%s\n\n" % (n, len(name), name))
+        huge = Hand(daemon, "huge-0123456789abcdef")
+        for n in "4294967296", "99999999999999999999", "-1", "0x10", "4294967295", "":
+            huge.section(f"STREAM {n} interface", "none")
+            huge.section(f"TAG {n}", "t")
+            huge.section(f"MEDIA {n} PAYLOAD TYPE {n}", f"PCMA/{n}/{n}")
+            huge.section(f"MEDIA {n} PTIME {n}")
+            huge.section(f"STREAM {n} FORWARDING {n}")
+        with open(huge.meta, "ab") as f:
+            f.write(b"METADATA\n99999999999999999999:\nx\n\n")
+        rubbish = os.path.join(daemon.spool, "rubbish-0123456789abcdef.meta")
+        with open(rubbish, "wb") as f:
+            f.write(os.urandom(100000))
+        for name in "%00%2e%2e%2f-0.meta", "-.meta", ".meta", "..meta", "%.meta", "a" * 240 + ".meta":
+            with open(os.path.join(daemon.spool, name), "wb") as f:
+                f.write(b"CALL-ID\n1:\nx\n\nRECORDING 1\n0:\n\n\n")
+        self.assertCloses(beside.result(), daemon.status())
+        with self.assertRaises(OSError): # nobody reads it
+            os.open(secret, os.O_WRONLY | os.O_NONBLOCK)
+        for name in os.listdir(daemon.spool):
+            os.unlink(os.path.join(daemon.spool, name))
+        wait_for("all to end", lambda: daemon.status()["calls_running"] == 0)
+        good = [a for a in daemon.accounts() if a["call-id"].startswith("feed")]
+        self.assertEqual([sum(s["forwarded-ms"] for s in a["sinks"]) for a in good], [6000] * 5)
+        self.assertTrue(all(os.path.dirname(os.path.relpath(os.path.join(daemon.accounts_dir, n),
+            daemon.accounts_dir)) == "" for n in os.listdir(daemon.accounts_dir)))
+        self.assertLess(daemon.memory_kib(), 200 * 1024) if TIMES else None
+        self.assertEqual(daemon.stop(), 0)
+
+    def test_unknown_codec_costs_its_stream_only(self):
+        endpoint = self.receiver()
+        daemon = self.daemon(endpoint, "--tls-header=json")
+        call = Hand(daemon)
+        for media, codec in (0, "XYZ/8000"), (1, "PCMA/8000"):
+            call.section(f"MEDIA {media} PAYLOAD TYPE 96", codec)
+        call.section("FORWARDING 1")
+        streams = [call.stream(n, f"tag-{n}-media-{n}-component-1-RTP-id-{n}") for n in (0, 1)]
+        for seq in range(50):
+            for fd in streams:
+                os.write(fd, rtp(seq, 96))
+            time.sleep(0.02) # as fast as they would be spoken
+        call.end()
+        account, = daemon.wait_accounts(1)
+        self.assertBalanced(account)
+        unknown, known = (next(s["packets"] for s in account["streams"] if s["number"] == n)
+            for n in (0, 1))
+        self.assertEqual((unknown["undecodable"], unknown["decoded"]), (50, 0))
+        self.assertEqual((known["undecodable"], known["decoded"]), (0, 50))
+        self.assertEqual(daemon.text().count("cannot be decoded"), 1)
+
+
+if __name__ == "__main__":
+    main()
