@@ -11,7 +11,8 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "replay"))
-from harness import Case, Process, level, main, need, samples, wait_for  # noqa: E402
+from harness import Process, main, need, wait_for  # noqa: E402
+from heard import HeardCase  # noqa: E402
 
 
 def sine(hz, rate, seconds, begin=0.0, at=0.25):
@@ -33,7 +34,7 @@ def wav_header(rate, channels, data_bytes=0xffffffff):
         b"data" + struct.pack("<I", data_bytes))
 
 
-class PcmTest(Case):
+class PcmTest(HeardCase):
     def setUp(self):
         super().setUp()
         self.pcm = os.path.join(self.dir, "pcm")
@@ -57,21 +58,9 @@ class PcmTest(Case):
             f.write(data[at:at + step])
             f.flush()
 
-    def heard(self, n=1):
-        wait_for(f"{n} connections", lambda: len(self.endpoint.connections()) >= n)
-        found = {}
-        for c in self.endpoint.connections():
-            rate, _, channels = samples(c["path"].replace(".json", ".wav"))
-            found.setdefault(c["header"]["json"]["call-id"], []).append((channels[0], rate, c))
-        return found
-
-    def assertHeard(self, call_id, hz, seconds, n=1, within=0.1):
-        found = self.heard(n)
-        self.assertEqual(len(found[call_id]), 1)
-        audio, rate, connection = found[call_id][0]
-        self.assertAlmostEqual(len(audio) / rate, seconds, delta=within)
-        self.assertGreater(level(audio[rate // 4:-rate // 4], rate, hz), 0.95)
-        return connection
+    def assertHeardAs(self, call_id, hz, seconds, n=1):
+        """One connection of n, of nobody in particular."""
+        return self.assertHeard(self.received(self.endpoint, n), call_id, "", hz, seconds)[1]
 
     def audio_bytes(self):
         return sum(os.path.getsize(os.path.join(self.endpoint.out, n))
@@ -83,7 +72,7 @@ class PcmTest(Case):
             self.write(f, 440, 8000, 1)
             wait_for("the begin of it", lambda: self.audio_bytes() > 8000, 2)
             self.write(f, 440, 8000, 1)
-        connection = self.assertHeard("growing", 440, 2)
+        connection = self.assertHeardAs("growing", 440, 2)
         self.assertLess(connection["longest_pause_ms"], 500)
         account = daemon.wait_accounts(1)[0]
         self.assertEqual((account["layout"], account["end"]), ("pcm", "ended"))
@@ -93,7 +82,7 @@ class PcmTest(Case):
         self.start("--pcm-rate=16000", "--pcm-channels=2", "--tls-resample=16000")
         with open(self.path("wide%20name.pcm"), "wb") as f:
             self.write(f, 3000, 16000, 1.5, channels=2)
-        self.assertHeard("wide name", 3000, 1.5)
+        self.assertHeardAs("wide name", 3000, 1.5)
 
     def test_wav_with_an_unfinished_header(self):
         self.start()
@@ -104,7 +93,7 @@ class PcmTest(Case):
                 time.sleep(0.1)
                 f.write(wav_header(16000, 1, size)[20:])
                 self.write(f, 1000 + 100 * i, 16000, 1.5)
-            self.assertHeard(f"w{i}", 1000 + 100 * i, 1.5, n=i + 1)
+            self.assertHeardAs(f"w{i}", 1000 + 100 * i, 1.5, n=i + 1)
 
     def test_header_finished_at_the_end(self):
         self.start()
@@ -113,7 +102,7 @@ class PcmTest(Case):
             self.write(f, 700, 8000, 1.5)
             f.seek(0)
             f.write(wav_header(8000, 1, 24000))
-        self.assertHeard("late", 700, 1.5)
+        self.assertHeardAs("late", 700, 1.5)
 
     def test_ends_when_idle(self):
         daemon = self.start("--pcm-idle-timeout=2")
@@ -122,7 +111,7 @@ class PcmTest(Case):
             begin = time.monotonic()
             daemon.wait_accounts(1, 10)
             self.assertGreater(time.monotonic() - begin, 1)
-        self.assertHeard("idle", 600, 1)
+        self.assertHeardAs("idle", 600, 1)
 
     def test_what_is_no_sound_costs_only_itself(self):
         daemon = self.start()
@@ -133,24 +122,24 @@ class PcmTest(Case):
         os.mkdir(self.path("directory.pcm"))
         with open(self.path("good.pcm"), "wb") as f:
             self.write(f, 800, 8000, 1)
-        self.assertHeard("good", 800, 1)
+        self.assertHeardAs("good", 800, 1)
         self.assertEqual(daemon.stop(), 0)
-        self.assertEqual(set(self.heard()), {"good"})
+        self.assertEqual(set(self.received(self.endpoint, 1)), {"good"})
 
     def test_restarted_daemon_goes_on_where_it_was(self):
         daemon = self.start()
         with open(self.path("whole.pcm"), "wb") as f:
             self.write(f, 500, 8000, 1)
-        self.assertHeard("whole", 500, 1)
+        self.assertHeardAs("whole", 500, 1)
         with open(self.path("long.pcm"), "wb") as f:
             self.write(f, 900, 8000, 2)
             daemon.kill()
             daemon = self.start(name="again")
             self.write(f, 900, 8000, 1)
         daemon.wait_accounts(2)
-        parts = self.heard(3)["long"]
-        self.assertEqual(len(self.heard(3)["whole"]), 1)
-        self.assertAlmostEqual(sum(len(a) / r for a, r, _ in parts), 3, delta=1)
+        found = self.received(self.endpoint, 3)
+        self.assertEqual(len(found["whole"][""]), 1)
+        self.assertAlmostEqual(sum(len(a) / r for _, _, a, r in found["long"][""]), 3, delta=1)
 
     def test_ffmpeg(self):
         need("ffmpeg")
@@ -159,8 +148,8 @@ class PcmTest(Case):
             subprocess.run(["ffmpeg", "-loglevel", "error", "-re", "-f", "lavfi", "-i",
                 "sine=frequency=1200:duration=2:sample_rate=8000", "-flush_packets", "1", *codec,
                 self.path(name)], check=True, stdin=subprocess.DEVNULL)
-        self.assertHeard("f", 1200, 2, n=2)
-        self.assertHeard("f2", 1200, 2, n=2)
+        self.assertHeardAs("f", 1200, 2, n=2)
+        self.assertHeardAs("f2", 1200, 2, n=2)
 
     def test_sox(self):
         need("sox")
@@ -169,7 +158,7 @@ class PcmTest(Case):
             self.path("s.wav"), "synth", "2", "sine", "1400", "gain", "-6"],
             os.path.join(self.dir, "sox.log")))
         self.assertEqual(sox.wait(), 0, sox.text())
-        self.assertHeard("s", 1400, 2)
+        self.assertHeardAs("s", 1400, 2)
 
 
 if __name__ == "__main__":

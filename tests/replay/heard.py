@@ -2,7 +2,7 @@
 """Tones as A-law, and whether an endpoint heard them. Python's standard library only."""
 import math
 
-from harness import Case, level, samples, wait_for
+from harness import Case, Spoolwire, level, samples, wait_for
 
 
 def alaw(sample):
@@ -23,7 +23,15 @@ def tone(hz):
 
 
 class HeardCase(Case):
-    """Looks at what spoolwire-receive got with tls-header=json."""
+    """Looks at what spoolwire-receive got with tls-header=json; daemons have to end well."""
+
+    def tearDown(self):
+        try:
+            for p in self.processes:
+                if isinstance(p, Spoolwire) and p.alive():
+                    self.assertEqual(p.stop(), 0, p.text()[-3000:])
+        finally:
+            super().tearDown()
 
     def received(self, receiver, n):
         """{call-id: {role: [(header, connection, samples, rate)]}} of n connections."""
