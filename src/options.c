@@ -120,7 +120,7 @@ const struct option options[] = {
 	WORD("tls-header", tls_header, "auto", "metadata|json|auto",
 		"what is sent before the audio; auto: json with redis-url, else metadata"),
 	INT("tls-header-wait-ms", 0, tls_header_wait_ms, "500", 0, 60000,
-		"milliseconds that the header waits for call data"),
+		"milliseconds that a JSON header waits for call data and tags"),
 	WORD("tls-connection", tls_connection, "stream", "stream|ssrc",
 		"when the SSRC changes: keep the connection, or open another one"),
 	INT("tls-linger", 0, tls_linger_s, "30", 0, 3600,

@@ -68,10 +68,23 @@ static void give_header(struct call *c, struct sink *s, const struct leg *l)
 	free(header);
 }
 
+/* The callee's audio may come before the answer that tells its tag. A pcap tells no tags. */
+static bool lacks_tag(struct call *c)
+{
+	for (struct leg *l = c->legs; l; l = l->next) {
+		struct party *p = call_party(c, l->tag, false);
+
+		if (l->sink && (!p || !p->tag || !*p->tag))
+			return c->layout == SPOOL_PROC;
+	}
+	return false;
+}
+
 void forward_headers(struct call *c, usec_t now)
 {
-	bool wait = c->opts->header == CALL_HEADER_JSON && c->opts->expects_data && !c->joined &&
-		!c->data_done && !c->ending && now - c->seen < c->opts->header_wait;
+	bool lacks_data = c->opts->expects_data && !c->joined && !c->data_done;
+	bool wait = c->opts->header == CALL_HEADER_JSON && !c->ending &&
+		now - c->seen < c->opts->header_wait && (lacks_data || lacks_tag(c));
 
 	if (wait)
 		return;
