@@ -70,6 +70,7 @@ class Separate(Checks):
         "dtmf": ["--dtmf", "12#", "--seconds", "3"],
         "dtx": ["--vad", "dtx", "--seconds", "4"],
         "noise": ["--vad", "cn", "--seconds", "4"],
+        "early": ["--answer-after", "300", "--seconds", "2"],
         "dialect-26": ["--dialect", "26", "--seconds", "1", "--calls", "2"],
         "ipv6": ["--ipv6", "--seconds", "1"],
         "no-rtcp": ["--no-rtcp", "--seconds", "1"],
@@ -99,7 +100,8 @@ class Separate(Checks):
                     self.assertEqual(seen["decoded-ms"], fed["packets"] * 20)
 
     def test_header_says_who_speaks(self):
-        for name in "clean", "many", "dialect-26":
+        """The callee's tag, too, which the answer tells: audio comes before it."""
+        for name in "clean", "many", "early", "dialect-26":
             for call, account, connections in self.run_.calls(name):
                 self.assertEqual(len(connections),
                     len([s for s in call["streams"] if not s["rtcp"]]))
