@@ -250,17 +250,23 @@ class Hand:
         with open(self.meta, "ab") as f:
             f.write(b"%s\n%d:\n%s\n\n" % (label.encode(), len(content), content))
 
-    def stream(self, n, name):
-        """A stream to write packets to; tag and media are n. Open for reading, too, so that it
+    def stream(self, n, name, tag="tag"):
+        """A stream to write packets to; tag (its number) and media are n. Open for reading, too, so that it
         has no end before end()."""
         os.mkfifo(os.path.join(self.calls, name))
         self.streams.append(os.open(os.path.join(self.calls, name), os.O_RDWR | os.O_NONBLOCK))
         # One write, one packet. open(2) refuses O_DIRECT for a FIFO.
         fcntl.fcntl(self.streams[-1], fcntl.F_SETFL, os.O_NONBLOCK | os.O_DIRECT)
-        self.section(f"TAG {n}", f"tag{n}")
+        self.section(f"TAG {n}", tag)
         self.section(f"STREAM {n} details", f"TAG {n} MEDIA {n} COMPONENT 1 FLAGS 0")
         self.section(f"STREAM {n} interface", name)
         return self.streams[-1]
+
+    def speak(self, stream, packets, first=0, payload_type=8):
+        """As fast as it would be spoken."""
+        for seq in range(first, first + packets):
+            os.write(stream, rtp(seq, payload_type))
+            time.sleep(0.02)
 
     def end(self):
         for fd in self.streams:

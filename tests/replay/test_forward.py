@@ -70,7 +70,6 @@ class Separate(Checks):
         "dtmf": ["--dtmf", "12#", "--seconds", "3"],
         "dtx": ["--vad", "dtx", "--seconds", "4"],
         "noise": ["--vad", "cn", "--seconds", "4"],
-        "early": ["--answer-after", "300", "--seconds", "2"],
         "dialect-26": ["--dialect", "26", "--seconds", "1", "--calls", "2"],
         "ipv6": ["--ipv6", "--seconds", "1"],
         "no-rtcp": ["--no-rtcp", "--seconds", "1"],
@@ -100,8 +99,7 @@ class Separate(Checks):
                     self.assertEqual(seen["decoded-ms"], fed["packets"] * 20)
 
     def test_header_says_who_speaks(self):
-        """The callee's tag, too, which the answer tells: audio comes before it."""
-        for name in "clean", "many", "early", "dialect-26":
+        for name in "clean", "many", "dialect-26":
             for call, account, connections in self.run_.calls(name):
                 self.assertEqual(len(connections),
                     len([s for s in call["streams"] if not s["rtcp"]]))
@@ -317,6 +315,25 @@ class ConnectionPerSsrc(Checks):
             self.assertTone(c, fed["tone_hz"])
         for c in changed[2]:
             self.assertAlmostEqual(c["duration_s"], 1, delta=0.1)
+
+
+class EarlyMedia(Case):
+    def test_header_waits_for_the_tag(self):
+        """Only the answer tells the callee's tag, and audio comes before it."""
+        endpoint = self.receiver()
+        daemon = self.daemon(endpoint, "--tls-header=json", "--tls-header-wait-ms=10000")
+        call = Hand(daemon)
+        call.section("MEDIA 0 PAYLOAD TYPE 8", "PCMA/8000")
+        call.section("FORWARDING 1")
+        stream = call.stream(0, "tag-0-media-0-component-1-RTP-id-0", "")
+        call.speak(stream, 15)
+        call.section("TAG 0", "the-callee")
+        call.speak(stream, 15, 15)
+        call.end()
+        daemon.wait_accounts(1)
+        connection, = wait_for("the connection", endpoint.connections)
+        self.assertEqual(connection["header"]["json"]["tag"], "the-callee")
+        self.assertEqual(connection["samples"], 30 * 160)
 
 
 del Checks  # only what is made of it are tests
