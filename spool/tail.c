@@ -23,7 +23,7 @@
  * many, one look at everything takes their place. */
 #define MAX_POKES 4096
 
-#define TELL_EVERY  SEC         /* how far files have been consumed */
+#define TELL_EVERY  (SEC / 2)   /* how far files have been consumed: what a crash repeats */
 #define RETRY       (10 * MSEC) /* ends and chunks that the queue could not take */
 
 enum order_kind { ORDER_GIVE, ORDER_GREW, ORDER_FINISH, ORDER_CLOSE };
