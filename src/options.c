@@ -85,7 +85,7 @@ const struct option options[] = {
 	INT("pcm-idle-timeout", 0, pcm_idle_timeout_s, "30", 1, 86400,
 		"seconds after which a .pcm or .wav file that does not grow is finished"),
 	PATH("state-dir", 0, state_dir, "/var/lib/spoolwire",
-		"where is remembered which pcaps have been consumed"),
+		"where is remembered which pcaps and PCM files have been consumed"),
 	PATH("account-dir", 0, account_dir, NULL, "write one JSON file per call to this directory"),
 #undef GROUP
 #define GROUP OPTIONS_FORWARDING
