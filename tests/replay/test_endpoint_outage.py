@@ -47,7 +47,7 @@ class Endpoint:
             return
 
     def close(self):
-        for s in self.sockets + [self.listener]:
+        for s in [self.listener] + self.sockets: # or it would come back at once
             try:
                 s.shutdown(socket.SHUT_RDWR)
             except OSError:
