@@ -55,7 +55,6 @@ def correlation(a, b):
 class WireTest(Case):
     @classmethod
     def setUpClass(cls):
-        need("rtpengine-recording", "cc")
         cls.tools = tempfile.mkdtemp(prefix="spoolwire-")
         cls.addClassCleanup(shutil.rmtree, cls.tools, ignore_errors=True)
         cls.shim = os.path.join(cls.tools, "shim.so")
@@ -217,4 +216,7 @@ class WireTest(Case):
 
 
 if __name__ == "__main__":
+    if not shutil.which("rtpengine-recording") or not shutil.which("cc"):
+        print("no rtpengine-recording to compare with, or no cc for the shim: skipped")
+        sys.exit(77)
     main()
