@@ -113,6 +113,14 @@ class Process:
             return found
         return wait_for(f"{pattern!r} from {self.args[0]}", look, deadline)
 
+    def wait_start(self, pattern):
+        """The same in a constructor: nobody has the process yet to end it."""
+        try:
+            return self.wait_text(pattern)
+        except BaseException:
+            self.kill()
+            raise
+
     def memory_kib(self, what="VmRSS"):
         found = re.search(rb"%s:\s+(\d+) kB" % what.encode(), read(f"/proc/{self.pid}/status"))
         return int(found.group(1)) if found else 0
@@ -130,7 +138,7 @@ class Receiver(Process):
             tls = []
         super().__init__([program("spoolwire-receive"), "--listen", f"127.0.0.1:{port}",
             "-o", self.out, "--stats", *tls, *options], os.path.join(dir, name + ".log"))
-        self.port = int(self.wait_text(r"listening on 127\.0\.0\.1:(\d+)").group(1))
+        self.port = int(self.wait_start(r"listening on 127\.0\.0\.1:(\d+)").group(1))
 
     def connections(self):
         """The JSON of every connection that has ended, with 'path' of the JSON file."""
@@ -167,7 +175,7 @@ class Spoolwire(Process):
             args += [f"--tls-send-to=127.0.0.1:{receiver.port}", f"--tls-ca-file={receiver.ca}"]
         super().__init__(args + list(options), os.path.join(dir, name + ".log"), env)
         if start:
-            self.wait_text(r"spoolwire \S+: spool")
+            self.wait_start(r"spoolwire \S+: spool")
 
     def accounts(self):
         found = []
