@@ -76,7 +76,7 @@ int main(int argc, char **argv)
 	}
 	if (!c->foreground)
 		process_daemonize();
-	process_ignore_sigpipe();
+	process_ignore_signals();
 	take_pidfile(c);
 	start_log(c);
 	raise_limits(c);

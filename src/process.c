@@ -175,9 +175,11 @@ char *process_nofile_warning(unsigned long limit, int max_calls)
 		(unsigned long)max_calls * FILES_PER_CALL + FILES_OURS);
 }
 
-void process_ignore_sigpipe(void)
+void process_ignore_signals(void)
 {
+	static const int numbers[] = { SIGPIPE, SIGHUP, SIGUSR1 };
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
 
-	sigaction(SIGPIPE, &ignore, NULL);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+		sigaction(numbers[i], &ignore, NULL);
 }

@@ -21,7 +21,8 @@ unsigned long process_raise_nofile(void);
 /* NULL, or a sentence: the limit does not suffice for so many calls; malloc'd. */
 char *process_nofile_warning(unsigned long limit, int max_calls);
 
-/* A peer or a pipe that goes away is an error of write, never a signal. */
-void process_ignore_sigpipe(void);
+/* A peer or a pipe that goes away is an error of write, never a signal. SIGHUP and SIGUSR1 do
+ * nothing until the daemon listens to them. */
+void process_ignore_signals(void);
 
 #endif

@@ -167,7 +167,7 @@ static void collect(void)
 			collect(); \
 			sched_yield(); \
 		} \
-		(cond); \
+		(bool)(cond); \
 	})
 
 static void send(unsigned i, size_t bytes)
