@@ -61,17 +61,22 @@ static void raise_limits(const struct config *c)
 	thread_set_stack((size_t)c->thread_stack_kib * 1024);
 }
 
+static void answer(const struct config *c)
+{
+	if (c->help)
+		options_print_help(stdout);
+	else
+		printf("spoolwire %s\n", PACKAGE_VERSION);
+}
+
 int main(int argc, char **argv)
 {
 	const struct config *c = read_config(argc, argv);
 	struct daemon *d;
 
-	if (c->help) {
-		options_print_help(stdout);
-		return 0;
-	}
-	if (c->version) {
-		printf("spoolwire %s\n", PACKAGE_VERSION);
+	if (c->help || c->version) {
+		answer(c);
+		config_free(&c);
 		return 0;
 	}
 	if (!c->foreground)
