@@ -90,23 +90,6 @@ void outlet_write(struct outlet *o, usec_t at, const struct audio *in)
 	o->events->audio(o->arg, &pcm);
 }
 
-void outlet_drain(struct outlet *o)
-{
-	struct pcm pcm = { .position = o->next, .channels = 1, .rate_hz = o->rate_hz };
-	struct audio a;
-
-	if (!o->begun || !o->resample)
-		return;
-	resample_drain(o->resample, &a);
-	pcm.samples = a.samples;
-	pcm.frames = a.frames;
-	o->next += a.frames;
-	if (a.frames)
-		o->events->audio(o->arg, &pcm);
-	resample_free(&o->resample); /* what comes later begins anew */
-	o->in_hz = 0;
-}
-
 void outlet_quiet(struct outlet *o, usec_t until)
 {
 	int64_t position = position_of(o, until);

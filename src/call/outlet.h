@@ -22,8 +22,6 @@ void outlet_free(struct outlet **);
 void outlet_write(struct outlet *, usec_t at, const struct audio *);
 /* Time goes on without audio, at least to `until`. */
 void outlet_quiet(struct outlet *, usec_t until);
-/* The stream is at an end: what is still inside comes out. */
-void outlet_drain(struct outlet *);
 int64_t outlet_position(const struct outlet *); /* end of what was put out; -1: nothing yet */
 
 #endif

@@ -267,8 +267,6 @@ void stream_drain(struct stream *s)
 	drop_candidate(s);
 	if (s->track)
 		track_drain(s->track, s->heard);
-	if (s->env.outlet)
-		outlet_drain(s->env.outlet);
 	s->hears = false; /* no silence goes on behind the end */
 }
 

@@ -223,22 +223,6 @@ static void test_rate_changes(void **state)
 	outlet_free(&o);
 }
 
-static void test_drain_gives_what_is_inside(void **state)
-{
-	struct outlet *o = outlet_at(16000);
-
-	(void)state;
-	outlet_drain(o); /* nothing yet */
-	for (int i = 0; i < 50; i++)
-		write_marked(o, i * 160, i * 20 * MSEC);
-	assert_true(outlet_position(o) < 16000);
-	outlet_drain(o);
-	assert_int_equal(outlet_position(o), 16000);
-	outlet_drain(o);
-	assert_int_equal(outlet_position(o), 16000);
-	outlet_free(&o);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -249,7 +233,6 @@ int main(void)
 		cmocka_unit_test(test_quiet),
 		cmocka_unit_test(test_resampling_stays_aligned),
 		cmocka_unit_test(test_rate_changes),
-		cmocka_unit_test(test_drain_gives_what_is_inside),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
