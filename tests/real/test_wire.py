@@ -97,14 +97,6 @@ class WireTest(Case):
             [(split(x)[0], len(x)) for x in ours])
         self.assertEqual(theirs, ours)
 
-    def assertSameButTheEnd(self, theirs, ours, rate):
-        """rtpengine-recording never asks its resampler for what it holds at the end, 2 ms: ours has
-        the same bytes and after them those. Both come to 1.5 s with them."""
-        self.assertEqual([len(split(x)[1]) for x in ours], [rate * 3 // 2] * 2)
-        self.assertSame(theirs, [our[:len(their)] for their, our in zip(theirs, ours)], 2)
-        for their, our in zip(theirs, ours):
-            self.assertEqual((len(our) - len(their)) // 2, rate // 500)
-
     # ---- the same bytes -------------------------------------------------------------------
 
     def test_pcma(self):
@@ -157,11 +149,11 @@ class WireTest(Case):
 
     def test_g722_down_to_8000(self):
         theirs, ours = self.both(["--codec=G722"])
-        self.assertSameButTheEnd(theirs, ours, 8000)
+        self.assertSame(theirs, ours, 2)
 
     def test_pcma_up_to_16000(self):
         theirs, ours = self.both([], ["--tls-resample=16000"], ["--tls-resample=16000"])
-        self.assertSameButTheEnd(theirs, ours, 16000)
+        self.assertSame(theirs, ours, 2)
 
     # ---- mixed: 10.5 cannot forward it, so it is held against its recording ----------------
 
