@@ -17,7 +17,7 @@ FAULTS = {  # name: (receiver's options, the daemon's)
     "none": ([], []),
     "none, much audio": ([], ["--tls-resample=192000"]),
     # So small that TCP needs its timers to go on.
-    "small buffers": (["--small-buffers"], ["--tls-linger=20"]),
+    "small buffers": (["--small-buffers"], ["--tls-linger=90"]),
     "sends rubbish": (["--send-rubbish"], []),
     "stalls": ([*DEAF, "--stall-after", "300", "--stall-for", "1000"],
         ["--tls-resample=48000", "--buffer-memory=64M"]),
