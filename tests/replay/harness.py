@@ -333,6 +333,10 @@ class Redis(Process):
                 d if isinstance(d, (bytes, str)) else json.dumps(d))
 
 
+# Endpoints that do not read to the end.
+DEAF = {"--no-read", "--rate", "never", "--close-after", "--reset-after"}
+
+
 class Run:
     """One daemon, its endpoint, and any number of feeds at once, each naming its calls: from start
     to end, after which everything can be asked for by a feed's name. A feed is a list of options."""
@@ -363,6 +367,10 @@ class Run:
         self.peak_kib = self.daemon.memory_kib("VmHWM")
         self.status = self.daemon.status()
         self.status_code = self.daemon.stop()
+        if self.receiver.alive() and not DEAF & set(self.receiver.args):
+            # What the kernel still holds for it is on its way.
+            wait_for("the endpoint", lambda: len(self.receiver.connections()) >=
+                self.status.get("tls_connected", 0))
         self.receiver.stop()
         self.log = self.daemon.text()
         self.all_accounts = {a["call-id"]: a for a in all_accounts}
