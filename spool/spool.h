@@ -47,7 +47,7 @@ struct spool *spool_start(struct uv_loop_s *, const struct spool_opts *,
 	const struct spool_events *, void *arg);
 void spool_stop(struct spool **); /* no further event; clears *s */
 
-/* Whether the call's metadata file is still there (proc: spool-proc.md C). */
+/* Whether the call's metadata file is still there. */
 bool spool_has(struct spool *, const char *parent);
 
 #endif
