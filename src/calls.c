@@ -9,6 +9,7 @@
 #include "calls_private.h"
 
 #define INSIST SEC /* streams of an ended call that were still being opened are closed after this */
+#define AGAIN  SEC /* after an open() that failed for want of descriptors */
 #define TICK_MS 50
 
 /* ---- the table ---- */
@@ -139,8 +140,10 @@ static void reopen(struct calls *t, struct known *k)
 	if (!t->opts.still_there(t->opts.arg, k->parent))
 		return;
 	known_new_epoch(k);
-	for (struct stream_file *f = k->files; f; f = f->next)
+	for (struct stream_file *f = k->files; f; f = f->next) {
+		f->again = false;
 		known_open_stream(t, k, f);
+	}
 }
 
 /* ---- ends ---- */
@@ -176,12 +179,37 @@ void known_may_forget(struct calls *t, struct known *k)
 		forget(t, k);
 }
 
+void known_open_later(struct known *k, unsigned stream)
+{
+	for (struct stream_file *f = k->files; f; f = f->next)
+		if (f->stream == stream)
+			f->again = true;
+	if (!k->due)
+		k->due = clock_mono() + AGAIN;
+}
+
+static bool open_again(struct calls *t, struct known *k)
+{
+	bool any = false;
+
+	for (struct stream_file *f = k->files; f; f = f->next)
+		if (f->again) {
+			f->again = false;
+			k->due = 0;
+			known_open_stream(t, k, f);
+			any = true;
+		}
+	return any;
+}
+
 static void on_due(struct calls *t, struct known *k)
 {
 	if (k->state == GRACE_GIVEN)
 		known_end(t, k, k->reason);
 	else if (k->state == ENDING)
 		close_streams(t, k);
+	else if (!k->gone && open_again(t, k))
+		return;
 	else if (k->asked && k->failed == k->asked)
 		known_end(t, k, "stale");
 	else

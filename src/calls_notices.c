@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What other threads say, by mail, and what comes of call data. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -18,6 +19,8 @@ struct notice {
 	struct mail mail;
 	enum notice_kind kind;
 	uint64_t call, epoch, position;
+	unsigned stream;
+	int error;
 	bool finished;
 	struct account *account;
 };
@@ -63,7 +66,7 @@ void calls_opened(void *arg, struct source **s)
 
 	if ((*s)->fd < 0)
 		post(t, &(struct notice){ .kind = NOTICE_OPEN_FAILED, .call = (*s)->call,
-			.epoch = (*s)->epoch });
+			.epoch = (*s)->epoch, .stream = (*s)->stream, .error = (*s)->error });
 	intake_give(t->parts.intake[(*s)->instance], s);
 }
 
@@ -97,11 +100,24 @@ static void on_written(void *arg, uint64_t call, bool written)
 	post(t, &(struct notice){ .kind = NOTICE_WRITTEN, .call = call, .finished = written });
 }
 
-/* The metafile of a dead rtpengine: its streams are gone, nobody will unlink it. */
-static void on_open_failed(struct known *k, uint64_t epoch)
+/* What was our own trouble and will pass. Any other open that failed is not tried again: each
+ * leaks a reference of the kernel module (rtpengine kernel module, proc_stream_open). */
+static bool is_passing(int error)
 {
-	if (k->state == RUNNING && epoch == k->epoch && ++k->failed == k->asked)
+	return error == EMFILE || error == ENFILE || error == ENOMEM || error == EAGAIN;
+}
+
+static void on_open_failed(struct known *k, const struct notice *n)
+{
+	if (k->state != RUNNING || n->epoch != k->epoch)
+		return;
+	if (is_passing(n->error)) {
+		k->asked--;
+		known_open_later(k, n->stream);
+	} else if (++k->failed == k->asked) {
+		/* the metafile of a dead rtpengine: nobody will unlink it */
 		k->due = clock_mono() + STALE;
+	}
 }
 
 static void on_streams_ended(struct known *k, uint64_t epoch)
@@ -136,7 +152,7 @@ static void on_notice(struct calls *t, struct notice *n)
 	}
 	switch (n->kind) {
 	case NOTICE_OPEN_FAILED:
-		on_open_failed(k, n->epoch);
+		on_open_failed(k, n);
 		break;
 	case NOTICE_STREAMS_ENDED:
 		on_streams_ended(k, n->epoch);

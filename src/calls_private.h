@@ -22,6 +22,7 @@ struct stream_file {
 	struct stream_file *next;
 	unsigned stream;
 	uint64_t epoch; /* of its last opening */
+	bool again;     /* could not be opened, for a reason that passes */
 	char *name;
 };
 
@@ -69,6 +70,7 @@ struct worker *known_worker(struct calls *, const struct known *);
 struct known *known_new(struct calls *, const char *parent, enum spool_layout);
 void known_new_epoch(struct known *); /* its streams are other ones from now on */
 void known_open_stream(struct calls *, struct known *, struct stream_file *);
+void known_open_later(struct known *, unsigned stream);
 void known_read_file(struct calls *, struct known *);
 void known_end(struct calls *, struct known *, const char *reason);
 void known_may_forget(struct calls *, struct known *); /* it is gone if nothing is left to do */

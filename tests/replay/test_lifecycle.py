@@ -238,6 +238,17 @@ class Lifecycle(Case):
         for account in daemon.accounts():
             self.assertBalanced(account)
 
+    def test_descriptors_come_back(self):
+        """Streams that could not be opened for want of descriptors are, as soon as there are some."""
+        daemon = self.daemon(self.receiver())
+        limits = resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (descriptors(daemon) + 3, limits[1]))
+        feed = self.feed(daemon, "--seconds", "6")
+        wait_for("the lack", lambda: daemon.status().get("sources_failed", 0) > 0)
+        resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, limits)
+        result = feed.result()
+        self.assertEqual((result["streams_unopened"], result["streams_stuck"]), (0, 0))
+
     def test_no_descriptor_is_lost(self):
         daemon = self.daemon(self.receiver())
         self.feed(daemon, "--seconds", "0.2", name="first").result()
