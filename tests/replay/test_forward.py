@@ -59,7 +59,7 @@ class Separate(Checks):
         "many": ["--streams", "4", "--seconds", "1"],
         "off": ["--forwarding", "off", "--seconds", "1"],
         "late": ["--forwarding", "late", "--seconds", "3"],
-        "toggle": ["--forwarding", "toggle", "--seconds", "4"],
+        "toggle": ["--forwarding", "toggle", "--seconds", "3.5"],
         "per-stream": ["--forwarding", "per-stream", "--seconds", "1"],
         "ssrc": ["--ssrc-change-after", "1000", "--seconds", "2"],
         "same-ssrc": ["--same-ssrc", "--calls", "3", "--seconds", "1", "--rate", "100"],
