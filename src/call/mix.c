@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/counters.h"
 #include "base/mem.h"
 
 #define HOLD_MS     500  /* behind the quickest participant nobody is waited for */
@@ -44,12 +45,16 @@ void mix_free(struct mix **mp)
 
 void mix_put(struct mix *m, unsigned channel, const struct pcm *pcm)
 {
+	unsigned late;
+
 	if (!m->begun) {
 		m->begun = true;
 		m->origin = pcm->position;
 	}
-	m->late += mixer_put(m->mixer, channel, pcm->position - m->origin, pcm->samples,
-		pcm->frames);
+	late = mixer_put(m->mixer, channel, pcm->position - m->origin, pcm->samples, pcm->frames);
+	m->late += late;
+	if (late)
+		counter_add(COUNT_FRAMES_LATE_MIX, late);
 }
 
 static void pass_on(struct mix *m, int64_t upto)
