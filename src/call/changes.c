@@ -81,13 +81,12 @@ static void on_payload(struct call *c, const struct change *ch)
 }
 
 /* A new SDP may move ports. */
-static void on_sdp(struct call *c, const struct change *ch)
+static void on_sdp(struct call *c)
 {
 	for (struct leg *l = c->legs; l; l = l->next)
 		if (c->layout == SPOOL_PROC)
 			stream_expect_port(l->stream);
 	call_event(c, -1, "sdp", NULL, 0);
-	(void)ch;
 }
 
 static void on_stream(struct call *c, const struct change *ch)
@@ -192,7 +191,7 @@ void call_change(struct call *c, const struct change *ch)
 		on_payload(c, ch);
 		break;
 	case CHANGE_MEDIA_SDP:
-		on_sdp(c, ch);
+		on_sdp(c);
 		break;
 	case CHANGE_STREAM:
 		on_stream(c, ch);

@@ -330,11 +330,6 @@ uint32_t track_ssrc(const struct track *t)
 	return t->ssrc;
 }
 
-const char *track_codec(const struct track *t)
-{
-	return t->last ? t->last->codec.name : "";
-}
-
 const struct jitter_count *track_counts(const struct track *t)
 {
 	return jitter_counts(t->jitter);

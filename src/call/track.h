@@ -24,7 +24,6 @@ uint32_t track_ssrc(const struct track *);
 void track_rtp(struct track *, const struct rtp *, usec_t now);
 void track_tick(struct track *, usec_t now);
 void track_drain(struct track *, usec_t now);
-const char *track_codec(const struct track *); /* name of the last codec, "" before */
 const struct jitter_count *track_counts(const struct track *);
 unsigned track_waiting(const struct track *);
 
