@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* One recording on disk, from its first sample to its published file. Everything here may wait for
+ * a disk: writer threads only, one at a time for one recording.
+ *
+ * While a call runs, its audio is PCM in <path>.part: a WAV whose header is right at any moment (as
+ * of the last recording_sync, RF64 beyond 4 GiB), pauses are holes in the file. At the end it
+ * becomes the asked format, and appears under its name: fsync, rename. With growing set the final
+ * name is used from the start, and the format is written as it grows (wav, raw, mp3).
+ * What is needed to go on after a crash lies in <state>/recordings/<id>.json. */
+#ifndef RECORD_RECORDING_H
+#define RECORD_RECORDING_H
+
+#include "base/clock.h"
+#include "base/span.h"
+
+enum recording_format {
+	RECORDING_WAV, RECORDING_RAW, RECORDING_MP3, RECORDING_OPUS, RECORDING_FLAC,
+};
+
+struct recording_opts {
+	const char *path;      /* of the finished file, without number; absolute */
+	const char *state;     /* directory of <id>.json; NULL: a crash cannot be made good */
+	const char *parent;    /* of the call */
+	const char *label;     /* "stream 2", "mixed": unique in its call */
+	enum recording_format format;
+	unsigned channels;
+	uint32_t rate_hz;
+	unsigned mp3_bitrate;  /* [bits/s] 0: the encoder's default */
+	usec_t started;        /* clock_wall of sample 0 */
+	bool growing;          /* flush-packets */
+	unsigned buffer_bytes; /* output-buffer */
+	int mode, dir_mode;    /* -1: leave */
+	int owner, group;      /* -1: leave */
+};
+
+struct recording;
+
+/* Makes directories and file (O_EXCL; a number when the name is taken). NULL: *error is -errno. */
+struct recording *recording_create(const struct recording_opts *, int *error);
+/* Goes on with what a crash left; NULL: nothing is there for that parent and label, or *error. The
+ * samples that are in the file already: *frames. */
+struct recording *recording_resume(const struct recording_opts *, uint64_t *frames, int *error);
+
+/* Samples of all channels, interleaved, at a frame position that never goes back; what is between
+ * is silence. 0 or -errno: nothing of it was written and it may be tried again. */
+int recording_write(struct recording *, uint64_t frame, struct span samples);
+int recording_sync(struct recording *); /* header right, data on disk */
+
+struct recording_result {
+	char *path;            /* of the published file; malloc'd */
+	uint64_t frames, bytes;
+	char sha256[65];       /* hex */
+	bool recovered;
+};
+
+/* Ends at that frame, encodes where the format asks, runs before_publish (for the sidecar) and
+ * publishes. 0 or -errno (it stays .part, to be tried again at the next start). Frees. */
+int recording_publish(struct recording **, uint64_t frames,
+	int (*before_publish)(void *arg, const struct recording_result *), void *arg,
+	struct recording_result *);
+void recording_discard(struct recording **); /* nothing of it stays; frees */
+
+/* At start: what earlier runs left, one call for each recording that nobody goes on with: repairs
+ * and publishes it as recovered. keep(): true when the call still runs (then it is left alone). */
+void recording_recover(const char *state, bool (*keep)(void *arg, const char *parent),
+	int (*before_publish)(void *arg, const char *parent, const char *label,
+		const struct recording_result *), void *arg);
+
+#endif
