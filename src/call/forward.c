@@ -209,10 +209,10 @@ void forward_update(struct leg *l)
 	if (on == (l->outlet != NULL))
 		return;
 	if (on) {
-		l->outlet = outlet_new(c->opts->rate_hz, &events, l);
-		stream_set_outlet(l->stream, l->outlet);
+		l->outlet = outlet_new(c->opts->rate_hz, 1, &events, l);
+		outlets_add(stream_outlets(l->stream), l->outlet);
 	} else {
-		stream_set_outlet(l->stream, NULL);
+		outlets_remove(stream_outlets(l->stream), l->outlet);
 		outlet_free(&l->outlet);
 		let_go_of_leg(l);
 		if (!anybody_is_heard(c))

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/check.h"
 #include "base/mem.h"
 #include "media/resample.h"
 
@@ -10,6 +11,7 @@
 
 struct outlet {
 	uint32_t rate_hz;
+	unsigned channels;
 	const struct outlet_events *events;
 	void *arg;
 	struct resample *resample; /* NULL while the audio has our rate */
@@ -19,11 +21,13 @@ struct outlet {
 	int64_t next; /* position after what was put out */
 };
 
-struct outlet *outlet_new(uint32_t rate_hz, const struct outlet_events *events, void *arg)
+struct outlet *outlet_new(uint32_t rate_hz, unsigned channels, const struct outlet_events *events,
+	void *arg)
 {
 	struct outlet *o = xnew(struct outlet);
 
 	o->rate_hz = rate_hz;
+	o->channels = channels;
 	o->events = events;
 	o->arg = arg;
 	return o;
@@ -47,8 +51,12 @@ static void choose_resampler(struct outlet *o, const struct audio *a)
 {
 	if (a->rate_hz == o->in_hz && a->channels == o->in_channels)
 		return;
+	if (!o->rate_hz)
+		o->rate_hz = a->rate_hz;
+	if (!o->channels)
+		o->channels = a->channels;
 	resample_free(&o->resample);
-	o->resample = resample_new(a->rate_hz, a->channels, o->rate_hz, 1);
+	o->resample = resample_new(a->rate_hz, a->channels, o->rate_hz, o->channels);
 	o->in_hz = a->rate_hz;
 	o->in_channels = a->channels;
 }
@@ -71,7 +79,7 @@ static int64_t place(struct outlet *o, int64_t want)
 void outlet_write(struct outlet *o, usec_t at, const struct audio *in)
 {
 	struct audio a = *in;
-	struct pcm pcm = { .channels = 1, .rate_hz = o->rate_hz };
+	struct pcm pcm;
 	int64_t from, overlap;
 
 	choose_resampler(o, in);
@@ -83,9 +91,13 @@ void outlet_write(struct outlet *o, usec_t at, const struct audio *in)
 	overlap = o->next - from;
 	if (overlap >= a.frames)
 		return;
-	pcm.position = o->next;
-	pcm.samples = a.samples + overlap;
-	pcm.frames = a.frames - (unsigned)overlap;
+	pcm = (struct pcm){
+		.position = o->next,
+		.samples = a.samples + overlap * o->channels,
+		.frames = a.frames - (unsigned)overlap,
+		.channels = o->channels,
+		.rate_hz = o->rate_hz,
+	};
 	o->next += pcm.frames;
 	o->events->audio(o->arg, &pcm);
 }
@@ -103,4 +115,45 @@ void outlet_quiet(struct outlet *o, usec_t until)
 int64_t outlet_position(const struct outlet *o)
 {
 	return o->begun ? o->next : -1;
+}
+
+uint32_t outlet_rate(const struct outlet *o)
+{
+	return o->rate_hz;
+}
+
+void outlets_add(struct outlets *all, struct outlet *o)
+{
+	must(all->n < OUTLETS_MAX);
+	all->list[all->n++] = o;
+}
+
+void outlets_remove(struct outlets *all, struct outlet *o)
+{
+	for (unsigned i = 0; i < all->n; i++)
+		if (all->list[i] == o) {
+			all->list[i] = all->list[--all->n];
+			return;
+		}
+	must(!"an outlet that was added");
+}
+
+void outlets_write(struct outlets *all, usec_t at, const struct audio *a)
+{
+	for (unsigned i = 0; i < all->n; i++)
+		outlet_write(all->list[i], at, a);
+}
+
+void outlets_quiet(struct outlets *all, usec_t until)
+{
+	for (unsigned i = 0; i < all->n; i++)
+		outlet_quiet(all->list[i], until);
+}
+
+bool outlets_begun(const struct outlets *all)
+{
+	for (unsigned i = 0; i < all->n; i++)
+		if (all->list[i]->begun)
+			return true;
+	return false;
 }

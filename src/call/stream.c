@@ -242,10 +242,10 @@ void stream_pcm(struct stream *s, struct span s16le, uint32_t rate_hz, unsigned 
 	s->heard = now;
 	a.samples = (const int16_t *)(const void *)s16le.p;
 	a.frames = (unsigned)(s16le.n / sizeof(int16_t) / channels);
-	if (s->env.outlet) {
+	if (s->env.outlets.n) {
 		s->count.decoded++;
 		s->count.audio += (usec_t)a.frames * SEC / rate_hz;
-		outlet_write(s->env.outlet, s->env.end, &a);
+		outlets_write(&s->env.outlets, s->env.end, &a);
 	} else {
 		s->count.unwanted++;
 	}
@@ -258,8 +258,8 @@ void stream_tick(struct stream *s, usec_t now)
 {
 	if (s->track)
 		track_tick(s->track, now);
-	if (s->env.outlet && s->hears && now - s->heard > QUIET_AFTER)
-		outlet_quiet(s->env.outlet, now - QUIET_AFTER);
+	if (s->hears && now - s->heard > QUIET_AFTER)
+		outlets_quiet(&s->env.outlets, now - QUIET_AFTER);
 }
 
 void stream_drain(struct stream *s)
@@ -296,9 +296,9 @@ void stream_set_payloads(struct stream *s, struct payloads *p)
 	s->env.payloads = p;
 }
 
-void stream_set_outlet(struct stream *s, struct outlet *o)
+struct outlets *stream_outlets(struct stream *s)
 {
-	s->env.outlet = o;
+	return &s->env.outlets;
 }
 
 void stream_expect_port(struct stream *s)

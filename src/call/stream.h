@@ -72,7 +72,7 @@ void stream_free(struct stream **);
 unsigned stream_number(const struct stream *);
 
 void stream_set_payloads(struct stream *, struct payloads *); /* borrowed; of its media */
-void stream_set_outlet(struct stream *, struct outlet *);     /* borrowed; NULL: nobody listens */
+struct outlets *stream_outlets(struct stream *); /* who listens; add and remove at any time */
 void stream_expect_port(struct stream *); /* a new SDP came: another port is all right */
 
 /* now: call time, by the clock of the source. */

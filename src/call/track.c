@@ -124,7 +124,7 @@ static void put_out(struct track *t, usec_t at, const struct audio *a)
 {
 	usec_t length = (usec_t)a->frames * SEC / a->rate_hz;
 
-	outlet_write(t->env->outlet, at, a);
+	outlets_write(&t->env->outlets, at, a);
 	t->env->end = at + length;
 }
 
@@ -170,7 +170,7 @@ static void fill_gap(struct track *t, const struct voice *v, usec_t at, unsigned
 	usec_t gap = at - t->env->end;
 	struct audio a;
 
-	if (!t->last || gap <= 0 || outlet_position(t->env->outlet) < 0)
+	if (!t->last || gap <= 0 || !outlets_begun(&t->env->outlets))
 		return; /* nothing was heard that could go on */
 	if (lost && gap <= CONCEAL_MAX && t->last == v) {
 		decoder_conceal(v->decoder, timeline_ticks(v->codec.clock_hz, 0, gap), next, &a);
@@ -233,7 +233,7 @@ static void play_audio(struct track *t, struct voice *v, const struct rtp *rtp, 
 	struct audio a;
 	bool quiet;
 
-	if (!t->env->outlet) {
+	if (!t->env->outlets.n) {
 		count->unwanted++;
 		return;
 	}

@@ -9,7 +9,7 @@
 struct track_env {
 	const char *name;           /* for the log */
 	struct payloads *payloads;  /* NULL: only static payload types are known */
-	struct outlet *outlet;      /* NULL: nobody listens */
+	struct outlets outlets;
 	struct stream_counts *count;
 	usec_t end;                 /* call time at which the stream's audio ends so far */
 	void (*event)(void *arg, const struct stream_event *);

@@ -28,7 +28,7 @@ static const struct outlet_events events = { .audio = on_audio, .advance = on_ad
 static struct outlet *outlet_at(uint32_t rate_hz)
 {
 	sheet_clear(&sheet);
-	return outlet_new(rate_hz, &events, &sheet);
+	return outlet_new(rate_hz, 1, &events, &sheet);
 }
 
 /* 20 ms at 8 kHz that tell by their values where they belong. */

@@ -74,12 +74,12 @@ static void listen(bool on)
 {
 	static const struct outlet_events events = { .audio = on_audio, .advance = on_advance };
 
-	stream_set_outlet(rig.stream, NULL);
+	outlets_remove(stream_outlets(rig.stream), rig.outlet);
 	outlet_free(&rig.outlet);
 	if (!on)
 		return;
-	rig.outlet = outlet_new(8000, &events, &rig.sheet);
-	stream_set_outlet(rig.stream, rig.outlet);
+	rig.outlet = outlet_new(8000, 1, &events, &rig.sheet);
+	outlets_add(stream_outlets(rig.stream), rig.outlet);
 }
 
 static int setup(void **state)
