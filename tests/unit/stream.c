@@ -74,7 +74,8 @@ static void listen(bool on)
 {
 	static const struct outlet_events events = { .audio = on_audio, .advance = on_advance };
 
-	outlets_remove(stream_outlets(rig.stream), rig.outlet);
+	if (rig.outlet)
+		outlets_remove(stream_outlets(rig.stream), rig.outlet);
 	outlet_free(&rig.outlet);
 	if (!on)
 		return;
