@@ -6,14 +6,16 @@
  * metadata key (URI-escaped).
  *
  * What comes from the call (call-id, label, metadata) never makes a directory: it is escaped so
- * that no '/' and no control character is left, no component is "." or "..", empty ones become
- * "_"; a component over 200 bytes is cut and gets a '-' and 16 hex digits of a hash of the whole.
- * Slashes in the pattern itself make directories. */
+ * that no '/' and no control character is left (a label is as it came otherwise), no component is
+ * "." or "..", empty ones become "_"; a component over 200 bytes is cut and gets a '-' and 16 hex
+ * digits of a hash of the whole. Slashes in the pattern itself make directories. */
 #ifndef RECORD_NAME_H
 #define RECORD_NAME_H
 
 #include "base/clock.h"
 #include "base/span.h"
+
+#define NAME_MAX_DIR 512 /* [bytes] of output-dir, and of a directory that a call asks for */
 
 struct name_facts {
 	struct span call_id;   /* unescaped, any bytes */
@@ -24,15 +26,15 @@ struct name_facts {
 	usec_t started;        /* clock_wall */
 	/* Overrides of the call; empty: none. */
 	struct span file;      /* RECORDING_FILE: path or name, with its suffix when it has a '/' */
-	struct span path;      /* RECORDING_PATH: in place of output-dir */
-	struct span pattern;   /* RECORDING_PATTERN: in place of output-pattern */
+	struct span path;      /* RECORDING_PATH: in place of output-dir; a relative one is below it */
+	struct span pattern;   /* RECORDING_PATTERN: in place of output-pattern; needs no %c and %t */
 };
 
 struct name_opts {
-	const char *dir;            /* output-dir, absolute */
-	const char *pattern;
+	const char *dir;            /* output-dir, absolute, at most NAME_MAX_DIR */
+	const char *pattern;        /* one that name_check takes */
 	const char *suffix;         /* "wav" */
-	char *const *allow;         /* output-allow-dir entries, absolute, NULL at the end; dir is always allowed */
+	char *const *allow;         /* output-allow-dir, absolute, NULL at the end; dir always is */
 };
 
 /* NULL: the pattern is one that gives names; else a sentence what is wrong with it (%c and %t are
