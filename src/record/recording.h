@@ -27,7 +27,7 @@ struct recording_opts {
 	uint32_t rate_hz;
 	unsigned mp3_bitrate;  /* [bits/s] 0: the encoder's default */
 	usec_t started;        /* clock_wall of sample 0 */
-	bool growing;          /* flush-packets */
+	bool growing;          /* flush-packets; Opus and FLAC cannot, they stay .part */
 	unsigned buffer_bytes; /* output-buffer */
 	int mode, dir_mode;    /* -1: leave */
 	int owner, group;      /* -1: leave */
@@ -41,8 +41,12 @@ struct recording *recording_create(const struct recording_opts *, int *error);
  * samples that are in the file already: *frames. */
 struct recording *recording_resume(const struct recording_opts *, uint64_t *frames, int *error);
 
+/* clock_wall of sample 0: after a resume not that of the options. */
+usec_t recording_started(const struct recording *);
+
 /* Samples of all channels, interleaved, at a frame position that never goes back; what is between
- * is silence. 0 or -errno: nothing of it was written and it may be tried again. */
+ * is silence (no samples: silence up to there). 0 or -errno: nothing of it was written and it may
+ * be tried again. */
 int recording_write(struct recording *, uint64_t frame, struct span samples);
 int recording_sync(struct recording *); /* header right, data on disk */
 
@@ -53,11 +57,15 @@ struct recording_result {
 	bool recovered;
 };
 
-/* Ends at that frame, encodes where the format asks, runs before_publish (for the sidecar) and
- * publishes. 0 or -errno (it stays .part, to be tried again at the next start). Frees. */
+/* Ends at that frame (or the last written), encodes where the format asks, runs before_publish (for
+ * the sidecar) and publishes; frees. -errno: it is still there as .part, to be tried again, or to be
+ * closed for the next start. When the name is taken by then, before_publish runs again with
+ * another: the last one counts. */
 int recording_publish(struct recording **, uint64_t frames,
 	int (*before_publish)(void *arg, const struct recording_result *), void *arg,
 	struct recording_result *);
+/* Leaves it as a crash would, but whole: the next start publishes it. Frees. */
+void recording_close(struct recording **);
 void recording_discard(struct recording **); /* nothing of it stays; frees */
 
 /* At start: what earlier runs left, one call for each recording that nobody goes on with: repairs

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "record/disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#define DIR_MODE 0700
+
+int disk_create(const char *path, unsigned mode)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* O_NONBLOCK: somebody may have left a FIFO there. */
+int disk_open(const char *path, int flags)
+{
+	int fd = open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fd;
+	close(fd);
+	return -EINVAL;
+}
+
+static char *parent_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (!slash)
+		return xstrdup(".");
+	return slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
+}
+
+static int make_dir(const char *dir, const struct disk_access *a)
+{
+	if (mkdir(dir, DIR_MODE) < 0)
+		return errno == EEXIST ? 0 : -errno;
+	if (a->dir_mode >= 0 && chmod(dir, (mode_t)a->dir_mode) < 0)
+		log_warn_limited("cannot change the mode of %s: %s", dir, strerror(errno));
+	if ((a->owner >= 0 || a->group >= 0) && chown(dir, (uid_t)a->owner, (gid_t)a->group) < 0)
+		log_warn_limited("cannot change the owner of %s: %s", dir, strerror(errno));
+	return 0;
+}
+
+/* Mostly they are there already: from the deepest upwards, and down again. */
+int disk_make_parents(const char *path, const struct disk_access *a)
+{
+	char *dir = parent_of(path);
+	int err = make_dir(dir, a);
+
+	if (err == -ENOENT && strchr(dir + 1, '/')) {
+		err = disk_make_parents(dir, a);
+		if (!err)
+			err = make_dir(dir, a);
+	}
+	free(dir);
+	return err;
+}
+
+void disk_give(int fd, const char *path, const struct disk_access *a)
+{
+	if (a->mode >= 0 && fchmod(fd, (mode_t)a->mode) < 0)
+		log_warn_limited("cannot change the mode of %s: %s", path, strerror(errno));
+	if ((a->owner >= 0 || a->group >= 0) && fchown(fd, (uid_t)a->owner, (gid_t)a->group) < 0)
+		log_warn_limited("cannot change the owner of %s: %s", path, strerror(errno));
+}
+
+int disk_write(int fd, uint64_t at, struct span bytes)
+{
+	while (bytes.n) {
+		ssize_t n = pwrite(fd, bytes.p, bytes.n, (off_t)at);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0) {
+			bytes = span_skip(bytes, (size_t)n);
+			at += (uint64_t)n;
+		}
+	}
+	return 0;
+}
+
+ssize_t disk_read(int fd, uint64_t at, uint8_t *out, size_t max)
+{
+	size_t have = 0;
+
+	while (have < max) {
+		ssize_t n = pread(fd, out + have, max - have, (off_t)(at + have));
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n == 0)
+			break;
+		if (n > 0)
+			have += (size_t)n;
+	}
+	return (ssize_t)have;
+}
+
+int disk_load(const char *path, uint8_t *out, size_t max, size_t *n)
+{
+	int fd = disk_open(path, O_RDONLY);
+	ssize_t got;
+
+	if (fd < 0)
+		return fd;
+	got = disk_read(fd, 0, out, max);
+	close(fd);
+	*n = got < 0 ? 0 : (size_t)got;
+	return got < 0 ? (int)got : 0;
+}
+
+bool disk_taken(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0;
+}
+
+/* NFS and old file systems do not know RENAME_NOREPLACE; some have no hard links either, there the
+ * look before is all there is. */
+int disk_rename_new(const char *from, const char *to)
+{
+	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
+		return -errno;
+	if (link(from, to) == 0)
+		return unlink(from) < 0 ? -errno : 0;
+	if (errno != EPERM && errno != EOPNOTSUPP && errno != EMLINK)
+		return -errno;
+	if (disk_taken(to))
+		return -EEXIST;
+	return rename(from, to) < 0 ? -errno : 0;
+}
+
+int disk_sync_parent(const char *path)
+{
+	char *dir = parent_of(path);
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
+
+	free(dir);
+	if (fd < 0)
+		return -errno;
+	err = fsync(fd) < 0 && errno != EINVAL ? -errno : 0; /* EINVAL: not with directories */
+	close(fd);
+	return err;
+}

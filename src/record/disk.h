@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What recordings do to a disk: no link is followed, nothing is overwritten. All may wait; all
+ * return -errno when it went wrong. */
+#ifndef RECORD_DISK_H
+#define RECORD_DISK_H
+
+#include <sys/types.h>
+
+#include "base/span.h"
+
+struct disk_access {
+	int mode, dir_mode; /* -1: leave */
+	int owner, group;   /* -1: leave */
+};
+
+int disk_create(const char *path, unsigned mode); /* a new file's descriptor */
+int disk_open(const char *path, int flags);       /* a regular file's */
+int disk_make_parents(const char *path, const struct disk_access *);
+/* As asked, as far as allowed: what is refused is logged, the recording is worth more. */
+void disk_give(int fd, const char *path, const struct disk_access *);
+
+int disk_write(int fd, uint64_t at, struct span); /* all of it */
+ssize_t disk_read(int fd, uint64_t at, uint8_t *out, size_t max); /* less at the end only */
+/* The bytes of a file, or as many of them as fit; *n is how many. */
+int disk_load(const char *path, uint8_t *out, size_t max, size_t *n);
+
+bool disk_taken(const char *path); /* there is something of that name */
+int disk_rename_new(const char *from, const char *to); /* -EEXIST: the name is taken */
+int disk_sync_parent(const char *path);
+
+#endif
