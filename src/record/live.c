@@ -125,8 +125,8 @@ static const uint16_t kbits[2][16] = { /* layer III: MPEG 1; MPEG 2 and 2.5 */
 };
 static const uint16_t rates[4] = { 44100, 48000, 32000, 0 };
 
-/* The frame's length and sound; 0: it is none. */
-static size_t mp3_frame(struct span head, unsigned *frames)
+/* The frame's length, and how much sound of which rate it holds; 0: it is none. */
+static size_t mp3_frame(struct span head, unsigned *frames, unsigned *rate_hz)
 {
 	uint32_t h = span_be32(head, 0);
 	unsigned version = h >> 19 & 3, layer = h >> 17 & 3;
@@ -138,6 +138,7 @@ static size_t mp3_frame(struct span head, unsigned *frames)
 	kbit = kbits[!old][h >> 12 & 15];
 	if (!rate || !kbit)
 		return 0;
+	*rate_hz = rate;
 	*frames = old ? 1152 : 576;
 	return *frames / 8 * kbit * 1000 / rate + (h >> 9 & 1);
 }
@@ -150,9 +151,11 @@ static size_t id3_tag(struct span head)
 		(span_u8(head, 8) & 127) << 7 | (span_u8(head, 9) & 127));
 }
 
-int live_scan(int fd, uint64_t *bytes, uint64_t *frames)
+int live_scan(int fd, uint32_t rate_hz, uint64_t *bytes, uint64_t *frames)
 {
 	uint8_t head[10], last;
+	uint64_t total = 0;
+	unsigned mp3_rate = rate_hz;
 
 	*bytes = *frames = 0;
 	for (;;) {
@@ -164,10 +167,11 @@ int live_scan(int fd, uint64_t *bytes, uint64_t *frames)
 			return (int)n;
 		length = id3_tag(span_of(head, (size_t)n));
 		if (!length)
-			length = mp3_frame(span_of(head, (size_t)n), &sound);
+			length = mp3_frame(span_of(head, (size_t)n), &sound, &mp3_rate);
 		if (!length || disk_read(fd, *bytes + length - 1, &last, 1) != 1)
 			return 0;
 		*bytes += length;
-		*frames += sound;
+		total += sound;
+		*frames = total * rate_hz / mp3_rate;
 	}
 }

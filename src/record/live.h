@@ -23,7 +23,7 @@ int live_flush(struct live *);
 int live_finish(struct live *); /* may be tried again */
 
 /* What is in the file after a crash: whole MP3 frames (ISO 11172-3 2.4.2.3, and 13818-3), ID3v2
- * tags between them. *bytes up to the end of the last one, *frames of sound. */
-int live_scan(int fd, uint64_t *bytes, uint64_t *frames);
+ * tags between them. *bytes up to the end of the last one, *frames of that rate. */
+int live_scan(int fd, uint32_t rate_hz, uint64_t *bytes, uint64_t *frames);
 
 #endif

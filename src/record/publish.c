@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "media/encoder.h"
+#include "media/sha.h"
 #include "record/recording_private.h"
 
 #define MIN_CHUNK  ((size_t)64 * 1024)
@@ -149,18 +150,18 @@ static int complete(struct recording *r, uint64_t frames)
 
 static int measure(struct recording *r, struct recording_result *out)
 {
-	struct encoder_sha *sha = encoder_sha_new();
+	struct sha *sha = sha_new();
 	size_t chunk = chunk_of(r);
 	uint8_t *bytes = xalloc(chunk);
 	ssize_t n;
 
 	out->bytes = 0;
 	while ((n = disk_read(r->fd, out->bytes, bytes, chunk)) > 0) {
-		encoder_sha_feed(sha, span_of(bytes, (size_t)n));
+		sha_feed(sha, span_of(bytes, (size_t)n));
 		out->bytes += (uint64_t)n;
 	}
 	free(bytes);
-	encoder_sha_end(&sha, out->sha256);
+	sha_end(&sha, out->sha256);
 	out->frames = r->frames;
 	out->recovered = r->recovered;
 	return (int)n;

@@ -345,7 +345,7 @@ static int repair(struct recording *r)
 		return -errno;
 	if (r->header || r->opts.format == RECORDING_RAW)
 		return repair_pcm(r, (uint64_t)st.st_size);
-	err = live_scan(r->fd, &bytes, &frames);
+	err = live_scan(r->fd, r->opts.rate_hz, &bytes, &frames);
 	if (!err && st.st_size && !bytes)
 		err = -EBADMSG;
 	if (!err && ftruncate(r->fd, (off_t)bytes) < 0)
