@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* s16 PCM to MP3, Opus in Ogg or FLAC. The door to libavformat and to libavcodec's encoders. */
+/* s16 PCM to MP3, Opus in Ogg or FLAC. The door to libavformat and to libavcodec's encoders.
+ * Channels are participants, not loudspeakers: none is mixed into another. */
 #ifndef MEDIA_ENCODER_H
 #define MEDIA_ENCODER_H
 
@@ -9,8 +10,8 @@ enum encoder_format { ENCODER_MP3, ENCODER_OPUS, ENCODER_FLAC };
 
 struct encoder_opts {
 	enum encoder_format format;
-	uint32_t rate_hz;      /* of the input; resampled where the format cannot (Opus: 48000) */
-	unsigned channels;
+	uint32_t rate_hz;      /* of the input; where the format cannot, the next higher that it can */
+	unsigned channels;     /* MP3: at most 2; Opus, FLAC: at most 8 */
 	unsigned bitrate;      /* [bits/s] MP3, Opus; 0: the encoder's default */
 	/* Where the bytes go; seek: to an absolute place in what was written, for headers that are
 	 * made right at the end (NULL: cannot). Both return 0 or -errno. */
@@ -23,14 +24,9 @@ struct encoder;
 
 /* NULL: *reason is a sentence. */
 struct encoder *encoder_new(const struct encoder_opts *, const char **reason);
-int encoder_feed(struct encoder *, const int16_t *samples, unsigned frames); /* 0 or -errno */
-int encoder_finish(struct encoder *); /* all is out */
+/* 0 or -errno: that of write or seek; from then on it does nothing but return it. */
+int encoder_feed(struct encoder *, const int16_t *samples, unsigned frames);
+int encoder_finish(struct encoder *); /* all is out, once; 0 or -errno */
 void encoder_free(struct encoder **);
-
-/* SHA-256 of what is fed (libavutil). */
-struct encoder_sha;
-struct encoder_sha *encoder_sha_new(void);
-void encoder_sha_feed(struct encoder_sha *, struct span);
-void encoder_sha_end(struct encoder_sha **, char hex[65]); /* frees */
 
 #endif

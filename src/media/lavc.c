@@ -46,9 +46,16 @@ static void on_message(void *object, int av_level, const char *format, va_list a
 	log_write(LOG_CLASS_FFMPEG, syslog_level(av_level), "%s", line);
 }
 
-static void take_messages(void)
+static void set_callback(void)
 {
 	av_log_set_callback(on_message);
+}
+
+void lavc_take_messages(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, set_callback);
 }
 
 static const AVCodec *find_decoder(const struct lavc_opts *o)
@@ -77,11 +84,10 @@ static int open_context(struct lavc *l, const AVCodec *codec, const struct lavc_
 
 struct lavc *lavc_open(const struct lavc_opts *o)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct lavc *l = xnew(struct lavc);
 	const AVCodec *codec;
 
-	pthread_once(&once, take_messages);
+	lavc_take_messages();
 	l->max_bytes = o->max_bytes;
 	codec = find_decoder(o);
 	l->packet = av_packet_alloc();

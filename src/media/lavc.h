@@ -19,6 +19,8 @@ struct lavc *lavc_open(
 	const struct lavc_opts *); /* NULL: libavcodec has no such decoder */
 void lavc_free(struct lavc **);
 
+void lavc_take_messages(void); /* from now on they go to our log; may be called again */
+
 /* One frame, at most max samples written. Returns the samples, or -EINVAL when it was
  * refused. */
 ptrdiff_t lavc_decode(struct lavc *, struct span frame, int16_t *out, size_t max);
