@@ -145,7 +145,7 @@ int recording_write_header(struct recording *r)
 {
 	uint8_t header[WAVE_HEADER];
 
-	if (!r->header)
+	if (!r->header || r->encoded)
 		return 0;
 	wave_header(&(struct wave){ r->opts.channels, r->opts.rate_hz, r->frames }, header);
 	return disk_write(r->fd, 0, span_of(header, sizeof(header)));
@@ -226,7 +226,7 @@ int recording_write(struct recording *r, uint64_t frame, struct span samples)
 	if (frame < r->frames) { /* after a resume, when the clocks do not agree */
 		uint64_t over = (r->frames - frame) * r->frame;
 
-		samples = span_skip(samples, over < samples.n ? (size_t)over : samples.n);
+		samples = over < samples.n ? span_skip(samples, (size_t)over) : span_of(NULL, 0);
 		frame = r->frames;
 	}
 	end = frame + samples.n / r->frame;
@@ -307,7 +307,7 @@ static bool is_our_wave(const struct recording *r, struct span head)
 	if (memcmp(head.p, zeros, head.n) == 0)
 		return true;
 	if (head.n < WAVE_HEADER)
-		return span_starts(span_head(head, 4), "RIFF");
+		return memcmp(head.p, "RIFF", head.n < 4 ? head.n : 4) == 0;
 	return wave_parse(head, &w) && w.channels == r->opts.channels &&
 		w.rate_hz == r->opts.rate_hz;
 }
