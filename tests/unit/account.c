@@ -9,78 +9,7 @@
 
 #include "base/mem.h"
 #include "call/account.h"
-
-/* ---- as much of JSON Schema as docs/account.schema.json uses ------------------------------- */
-
-static bool type_is(const json_t *value, const char *type)
-{
-	return strcmp(type, "object") == 0 ? json_is_object(value) :
-	       strcmp(type, "array") == 0 ? json_is_array(value) :
-	       strcmp(type, "string") == 0 ? json_is_string(value) :
-	       strcmp(type, "integer") == 0 ? json_is_integer(value) :
-	       strcmp(type, "boolean") == 0 ? json_is_boolean(value) :
-	       strcmp(type, "null") == 0 ? json_is_null(value) : false;
-}
-
-static bool listed(const json_t *list, const json_t *value)
-{
-	for (size_t i = 0; i < json_array_size(list); i++)
-		if (json_equal(json_array_get(list, i), value))
-			return true;
-	return false;
-}
-
-static bool type_fits(const json_t *type, const json_t *value)
-{
-	if (json_is_string(type))
-		return type_is(value, json_string_value(type));
-	for (size_t i = 0; i < json_array_size(type); i++)
-		if (type_is(value, json_string_value(json_array_get(type, i))))
-			return true;
-	return !type;
-}
-
-static bool fits(json_t *schema, json_t *value, const char *name);
-
-static bool members_fit(json_t *schema, json_t *value)
-{
-	json_t *properties = json_object_get(schema, "properties"), *member;
-	json_t *required = json_object_get(schema, "required");
-	const char *key;
-
-	for (size_t i = 0; i < json_array_size(required); i++) {
-		key = json_string_value(json_array_get(required, i));
-		if (!json_object_get(value, key)) {
-			print_message("%s is missing\n", key);
-			return false;
-		}
-	}
-	json_object_foreach(value, key, member) {
-		json_t *own = json_object_get(properties, key);
-
-		if (own ? !fits(own, member, key) :
-			json_is_false(json_object_get(schema, "additionalProperties"))) {
-			print_message("%s is not as it should be\n", key);
-			return false;
-		}
-	}
-	return true;
-}
-
-static bool fits(json_t *schema, json_t *value, const char *name)
-{
-	json_t *items = json_object_get(schema, "items"), *options = json_object_get(schema, "enum");
-	json_t *minimum = json_object_get(schema, "minimum");
-
-	if (!type_fits(json_object_get(schema, "type"), value) || (options && !listed(options, value)))
-		return false;
-	if (minimum && json_integer_value(value) < json_integer_value(minimum))
-		return false;
-	for (size_t i = 0; items && i < json_array_size(value); i++)
-		if (!fits(items, json_array_get(value, i), name))
-			return false;
-	return !json_is_object(value) || members_fit(schema, value);
-}
+#include "tests/unit/schema.h"
 
 /* ---- accounts ------------------------------------------------------------------------------ */
 
@@ -130,29 +59,17 @@ static json_t *parsed(const struct account *a)
 	return o;
 }
 
-static json_t *schema(void)
-{
-	const char *top = getenv("top_srcdir");
-	char path[4096];
-	json_t *s;
-
-	snprintf(path, sizeof(path), "%s/docs/account.schema.json", top ? top : ".");
-	s = json_load_file(path, 0, NULL);
-	assert_non_null(s);
-	return s;
-}
-
 static void documents_follow_the_schema(void **state)
 {
 	struct account *a[2] = { account_new(), sample() };
-	json_t *s = schema(), *o;
+	json_t *s = schema_load("account.schema.json"), *o;
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
 		o = parsed(a[i]);
-		assert_true(fits(s, o, "account"));
+		assert_true(schema_fits(s, o, "account"));
 		json_object_del(o, "streams");
-		assert_false(fits(s, o, "account"));
+		assert_false(schema_fits(s, o, "account"));
 		json_decref(o);
 		account_free(&a[i]);
 		assert_null(a[i]);
