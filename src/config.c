@@ -60,9 +60,8 @@ static bool is_early(const struct option *o)
 static char *given(struct reading *r, const struct option *o)
 {
 	if (o->state == OPTION_LATER)
-		return xasprintf("option %s belongs to %s, which this version does not do: remove it%s",
-			o->name, option_group_name(o->group),
-			o->group == OPTIONS_RECORDING ? ", and set output-storage=none" : "");
+		return xasprintf("option %s belongs to %s, which this version does not do: remove it",
+			o->name, option_group_name(o->group));
 	if (o->state == OPTION_MOOT)
 		warn(r, xasprintf("option %s has no meaning here and is ignored", o->name));
 	else if (o->at == offsetof(struct config, state_dir))
@@ -75,11 +74,13 @@ static char *given(struct reading *r, const struct option *o)
 static void apply_defaults(struct config *c)
 {
 	for (const struct option *o = options; o->name; o++) {
-		char *reason = NULL;
+		char *one[] = { (char *)o->fallback, NULL }, *reason = NULL;
 
 		if (!o->fallback || o->state != OPTION_ACTS)
 			continue;
-		if (o->type == OPTION_INT)
+		if (o->type == OPTION_LIST)
+			config_set_list(c, o, one);
+		else if (o->type == OPTION_INT)
 			reason = config_set_number(c, o, o->fallback);
 		else
 			reason = config_set_text(c, o, o->fallback);
@@ -332,7 +333,8 @@ void config_free(const struct config **config)
 	for (const struct option *o = options; o->name; o++)
 		if (o->state == OPTION_ACTS && (o->type == OPTION_TEXT || o->type == OPTION_PATH))
 			free(*(char **)((char *)c + o->at));
-	free_list(c->output_storage);
+		else if (o->state == OPTION_ACTS && o->type == OPTION_LIST)
+			free_list(*(char ***)((char *)c + o->at));
 	free_list(c->warnings);
 	free(c->send_host);
 	free(c->send_port);

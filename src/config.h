@@ -13,6 +13,13 @@ enum config_header { CONFIG_HEADER_METADATA, CONFIG_HEADER_JSON, CONFIG_HEADER_A
 enum config_connection { CONFIG_CONNECTION_STREAM, CONFIG_CONNECTION_SSRC };
 enum config_when_full { CONFIG_DROP_OLDEST, CONFIG_DROP_NEWEST, CONFIG_DISCONNECT };
 enum config_consume { CONFIG_KEEP, CONFIG_DELETE };
+enum config_format {
+	CONFIG_WAV, CONFIG_MP3, CONFIG_OPUS, CONFIG_FLAC, CONFIG_RAW, CONFIG_NO_FORMAT,
+};
+enum config_gaps { CONFIG_GAPS_SILENCE, CONFIG_GAPS_CUT };
+enum config_pause { CONFIG_PAUSE_SILENCE, CONFIG_PAUSE_CUT, CONFIG_PAUSE_NEW_FILE };
+enum config_empty { CONFIG_EMPTY_KEEP, CONFIG_EMPTY_DROP };
+enum config_switch { CONFIG_OFF, CONFIG_ON };
 
 struct config { /* a path is absolute; a text or path that was not given and has no default: NULL */
 	/* general */
@@ -69,9 +76,24 @@ struct config { /* a path is absolute; a text or path that was not given and has
 	int redis_wait_s;
 	enum config_consume redis_consume;
 
-	/* recording: only that it is not asked for */
+	/* recording */
+	bool recording; /* files are to be written; else the rest means nothing */
 	char **output_storage;
-	char *output_format;
+	char *output_dir, *output_pattern, *output_fallback_dir;
+	char **output_allow_dir; /* absolute, NULL at the end; NULL: none */
+	enum config_format output_format;
+	int resample_to_hz; /* 0: as it comes */
+	int mp3_bitrate;    /* [bits/s] 0: the encoder's default */
+	bool output_mixed, output_single, output_mixed_per_media; /* mixed, single: at least one */
+	enum config_gaps output_single_gaps;
+	enum config_pause on_pause;
+	enum config_empty empty_calls;
+	enum config_switch output_sidecar;
+	char *output_chmod, *output_chmod_dir, *output_chown, *output_chgrp;
+	int output_mode, output_dir_mode, output_owner, output_group; /* of these; -1: leave */
+	int output_buffer;  /* [bytes] */
+	int output_buffer_ms;
+	bool flush_packets;
 
 	/* Sentences for the log, NULL at the end: unknown keys, options without effect. */
 	char **warnings;

@@ -71,52 +71,6 @@ static char *check_process(struct config *c)
 	return NULL;
 }
 
-/* ---- recording: has to be off ---------------------------------------------------------- */
-
-/* Files only say where finished media goes; with output-format=none there is none. The others do
- * something of their own. */
-static bool is_files(const char *storage)
-{
-	return strcmp(storage, "file") == 0 || strcmp(storage, "memory") == 0 ||
-		strcmp(storage, "mem") == 0;
-}
-
-static char *check_storage_word(const char *storage, bool no_format)
-{
-	static const char *const known[] = {
-		"file", "db", "both", "db-mem", "mem", "memory", "notify", "s3", "gcs", "none",
-	};
-
-	if (strcmp(storage, "none") == 0 || (no_format && is_files(storage)))
-		return NULL;
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (strcmp(known[i], storage) == 0)
-			return xasprintf("output-storage=%s asks for recordings, which this version "
-				"does not make: set output-storage=none to forward only", storage);
-	return xasprintf("output-storage=%s is not known: set output-storage=none to forward "
-		"only", storage);
-}
-
-static char *check_recording(struct config *c)
-{
-	const char *format = c->output_format;
-	bool no_format = format && strcmp(format, "none") == 0;
-	bool none = no_format;
-	char *reason = NULL;
-
-	if (format && !no_format && strcmp(format, "wav") != 0 && strcmp(format, "mp3") != 0)
-		return xasprintf("output-format=%s is not one of none|wav|mp3", format);
-	for (char **s = c->output_storage; s && *s && !reason; s++) {
-		reason = check_storage_word(*s, no_format);
-		none = true;
-	}
-	if (!reason && !none)
-		reason = xasprintf("output-storage is not set, and so asks for recordings in files as "
-			"rtpengine-recording does, which this version does not make: set "
-			"output-storage=none to forward only");
-	return reason;
-}
-
 /* ---- forwarding ------------------------------------------------------------------------ */
 
 static bool is_port(const char *text)
@@ -160,9 +114,9 @@ static char *check_endpoint(struct config *c)
 		return xasprintf("%s=%s is not an endpoint: give ADDRESS:PORT, NAME:PORT or "
 			"[IPV6]:PORT", c->tls_send_to ? "tls-send-to" : "tcp-send-to", to);
 	c->send_plain = c->tcp_send_to != NULL;
-	if (!to && !c->forward_to && !c->account_dir)
+	if (!to && !c->forward_to && !c->account_dir && !c->recording)
 		return xstrdup("there is nothing to do: set tls-send-to, tcp-send-to, forward-to or "
-			"account-dir");
+			"account-dir, or remove output-storage=none");
 	return NULL;
 }
 
@@ -182,6 +136,17 @@ static char *check_tls(struct config *c)
 
 /* ---- directories and call data --------------------------------------------------------- */
 
+static bool is_same_directory(const char *one, const char *other)
+{
+	size_t n = strlen(one), m = strlen(other);
+
+	while (n > 1 && one[n - 1] == '/')
+		n--;
+	while (m > 1 && other[m - 1] == '/')
+		m--;
+	return n == m && memcmp(one, other, n) == 0;
+}
+
 /* What we write must never look like something that rtpengine wrote. */
 static char *check_directories(struct config *c)
 {
@@ -190,10 +155,12 @@ static char *check_directories(struct config *c)
 	} ours[] = {
 		{ "account-dir", c->account_dir }, { "state-dir", c->state_dir },
 		{ "pcm-dir", c->pcm_dir },
+		{ "output-dir", c->recording ? c->output_dir : NULL },
+		{ "output-fallback-dir", c->recording ? c->output_fallback_dir : NULL },
 	};
 
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
-		if (ours[i].path && strcmp(ours[i].path, c->spool_dir) == 0)
+		if (ours[i].path && is_same_directory(ours[i].path, c->spool_dir))
 			return xasprintf("%s must not be the spool-dir %s: give another directory",
 				ours[i].name, c->spool_dir);
 	return NULL;
@@ -213,7 +180,7 @@ static char *check_calldata(struct config *c)
 char *config_check(struct config *c)
 {
 	static char *(*const checks[])(struct config *) = {
-		check_log, check_process, check_recording, check_endpoint, check_tls,
+		check_log, check_process, config_check_recording, check_endpoint, check_tls,
 		check_directories, check_calldata,
 	};
 	char *reason = NULL;

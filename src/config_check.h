@@ -7,5 +7,6 @@ struct config;
 
 /* Fills in what is derived. NULL: fine; else a sentence that says what to do; malloc'd. */
 char *config_check(struct config *);
+char *config_check_recording(struct config *); /* its part for recordings */
 
 #endif

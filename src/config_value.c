@@ -129,7 +129,11 @@ char *config_set_text(struct config *c, const struct option *o, const char *valu
 
 	if (o->state != OPTION_ACTS)
 		return NULL;
-	text = trimmed(*value || !o->fallback ? value : o->fallback);
+	text = trimmed(value);
+	if (!*text && o->fallback) {
+		free(text);
+		text = xstrdup(o->fallback);
+	}
 	if (o->type == OPTION_SIZE)
 		reason = set_size(c, o, text);
 	else if (o->type == OPTION_WORD)

@@ -15,6 +15,7 @@
 #define INT(n, c, f, d, lo, hi, h) ROW(n, c, INT, f, d, lo, hi, "INT", h)
 #define TEXT(n, f, d, a, h)        ROW(n, 0, TEXT, f, d, 0, 0, a, h)
 #define PATH(n, c, f, d, h)        ROW(n, c, PATH, f, d, 0, 0, "PATH", h)
+#define LIST(n, f, d, a, h)        ROW(n, 0, LIST, f, d, 0, 0, a, h)
 #define WORD(n, f, d, a, h)        ROW(n, 0, WORD, f, d, 0, 0, a, h)
 #define LATER(n, t, d, a, h) \
 	{ n, 0, GROUP, OPTION_##t, OPTION_LATER, 0, d, INT_MIN, INT_MAX, a, h }
@@ -146,23 +147,43 @@ const struct option options[] = {
 		"delete: the list goes when the call has ended and its account is written"),
 #undef GROUP
 #define GROUP OPTIONS_RECORDING
-	ROW("output-storage", 0, LIST, output_storage, NULL, 0, 0, "none|file|db|...",
-		"where recordings go; this version makes none, and has to be told so"),
-	TEXT("output-format", output_format, NULL, "none|wav|mp3",
+	LIST("output-storage", output_storage, "file", "file|none",
+		"where recordings go; none: nothing is recorded"),
+	PATH("output-dir", 0, output_dir, "/var/lib/rtpengine-recording",
+		"where recordings are written"),
+	TEXT("output-pattern", output_pattern, "%c-%r-%t", "STRING", "names of recordings"),
+	WORD("output-format", output_format, "wav", "wav|mp3|opus|flac|raw|none",
 		"format of recordings; none is the same as output-storage=none"),
-	LATER("output-dir", PATH, NULL, "PATH", "where recordings are written"),
-	LATER("output-pattern", TEXT, "%c-%r-%t", "STRING", "names of recordings"),
-	LATER("resample-to", INT, NULL, "INT", "sampling rate of recordings"),
-	LATER("mp3-bitrate", INT, NULL, "INT", "bits per second of MP3 recordings"),
-	LATER("output-mixed", BOOL, NULL, NULL, "record calls mixed"),
-	LATER("output-single", BOOL, NULL, NULL, "record each stream"),
-	LATER("output-mixed-per-media", BOOL, NULL, NULL, "record each media section mixed"),
-	LATER("output-chmod", TEXT, NULL, "OCTAL", "mode of recordings"),
-	LATER("output-chmod-dir", TEXT, "0700", "OCTAL", "mode of their directories"),
-	LATER("output-chown", TEXT, NULL, "USER|UID", "owner of recordings"),
-	LATER("output-chgrp", TEXT, NULL, "GROUP|GID", "group of recordings"),
-	LATER("output-buffer", INT, "262144", "INT", "buffer for writing recordings"),
-	LATER("flush-packets", BOOL, NULL, NULL, "write after every packet"),
+	INT("resample-to", 0, resample_to_hz, "0", 0, 192000,
+		"sampling rate of recordings in Hz; 0: that of the audio"),
+	INT("mp3-bitrate", 0, mp3_bitrate, "0", 0, 320000,
+		"bits per second of MP3 recordings; 0: the encoder's default"),
+	BOOL("output-mixed", 0, output_mixed, "record calls mixed"),
+	BOOL("output-single", 0, output_single, "record each stream"),
+	BOOL("output-mixed-per-media", 0, output_mixed_per_media,
+		"one channel per media section, not per participant"),
+	WORD("output-single-gaps", output_single_gaps, "silence", "silence|cut",
+		"what recordings of a stream hold where nothing came"),
+	WORD("on-pause", on_pause, "silence", "silence|cut|new-file",
+		"what recordings hold while recording is switched off"),
+	WORD("empty-calls", empty_calls, "keep", "keep|drop",
+		"whether a call without any packet has recordings"),
+	WORD("output-sidecar", output_sidecar, "true", "false|true",
+		"write a JSON file beside the recordings of a call"),
+	LIST("output-allow-dir", output_allow_dir, NULL, "PATH",
+		"where a call may ask to be recorded to, besides output-dir"),
+	PATH("output-fallback-dir", 0, output_fallback_dir, NULL,
+		"where recordings go when output-dir cannot be written"),
+	INT("output-buffer-ms", 0, output_buffer_ms, "10000", 100, 3600000,
+		"milliseconds of audio that one recording may have waiting for a slow disk"),
+	TEXT("output-chmod", output_chmod, NULL, "OCTAL", "mode of recordings"),
+	TEXT("output-chmod-dir", output_chmod_dir, "0700", "OCTAL", "mode of their directories"),
+	TEXT("output-chown", output_chown, NULL, "USER|UID", "owner of recordings"),
+	TEXT("output-chgrp", output_chgrp, NULL, "GROUP|GID", "group of recordings"),
+	INT("output-buffer", 0, output_buffer, "262144", 0, 64 * 1024 * 1024,
+		"bytes collected for one write of a recording; 0: none"),
+	BOOL("flush-packets", 0, flush_packets,
+		"recordings grow under their final name, and are written after every packet"),
 #undef GROUP
 #define GROUP OPTIONS_DATABASE
 	LATER("mysql-host", TEXT, NULL, "HOST|IP", "database server"),
@@ -242,7 +263,7 @@ static void print_option(FILE *out, const struct option *o)
 void options_print_help(FILE *out)
 {
 	fprintf(out, "usage: spoolwire [options]\n"
-		"Consumes rtpengine's spool and forwards the audio, joined with call data.\n"
+		"Consumes rtpengine's spool; forwards and records the audio, joined with call data.\n"
 		"Options may also stand in the file, by their long names; the command line wins.\n");
 	for (const struct option *o = options; o->name; o++) {
 		if (o == options || o->group != o[-1].group)

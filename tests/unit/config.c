@@ -180,11 +180,11 @@ static void test_help_needs_no_sense(void **state)
 	config_free(&c);
 }
 
-/* rtpengine's own file, as Debian ships it: asks for files, and is told what to do. */
+/* rtpengine's own file, as Debian ships it, means what it means there: recordings in files. */
 static void test_upstream_file(void **state)
 {
 	static char text[65536];
-	char name[4096], *reason;
+	char name[4096];
 	const char *srcdir = getenv("top_srcdir");
 	const struct config *c;
 	FILE *f;
@@ -196,12 +196,82 @@ static void test_upstream_file(void **state)
 	assert_non_null(f);
 	assert_true(fread(text, 1, sizeof(text) - 1, f) > 0);
 	fclose(f);
-	c = read_config(text, NULL, &reason);
-	assert_null(c);
-	assert_non_null(strstr(reason, "set output-storage=none"));
-	free(reason);
-	c = ACCEPT(text, MINIMAL);
+	c = accept_config(text, NULL);
 	assert_null(c->warnings);
+	assert_true(c->recording);
+	assert_true(c->output_mixed && c->output_single);
+	assert_int_equal(c->output_format, CONFIG_WAV);
+	assert_string_equal(c->output_dir, "/var/lib/rtpengine-recording");
+	config_free(&c);
+	c = ACCEPT(text, MINIMAL);
+	assert_false(c->recording);
+	config_free(&c);
+}
+
+static void test_recording_defaults(void **state)
+{
+	const struct config *c = accept_config(NULL, NULL);
+
+	(void)state;
+	assert_true(c->recording);
+	assert_string_equal(c->output_storage[0], "file");
+	assert_null(c->output_storage[1]);
+	assert_string_equal(c->output_pattern, "%c-%r-%t");
+	assert_int_equal(c->resample_to_hz, 0);
+	assert_int_equal(c->mp3_bitrate, 0);
+	assert_int_equal(c->output_single_gaps, CONFIG_GAPS_SILENCE);
+	assert_int_equal(c->on_pause, CONFIG_PAUSE_SILENCE);
+	assert_int_equal(c->empty_calls, CONFIG_EMPTY_KEEP);
+	assert_int_equal(c->output_sidecar, CONFIG_ON);
+	assert_int_equal(c->output_mode, -1);
+	assert_int_equal(c->output_dir_mode, 0700);
+	assert_int_equal(c->output_owner, -1);
+	assert_int_equal(c->output_group, -1);
+	assert_int_equal(c->output_buffer, 262144);
+	assert_int_equal(c->output_buffer_ms, 10000);
+	assert_null(c->output_allow_dir);
+	assert_null(c->output_fallback_dir);
+	assert_false(c->flush_packets || c->output_mixed_per_media);
+	config_free(&c);
+}
+
+static void test_recording_options(void **state)
+{
+	const struct config *c = ACCEPT(
+		SECTION "output-storage = file;\noutput-format = opus\noutput-mixed = true\n"
+		"output-allow-dir = /a;/b c \noutput-chmod = 640\noutput-chmod-dir = 0\n"
+		"output-chown = root\noutput-chgrp = 0x10\non-pause = new-file\n"
+		"output-sidecar = false\noutput-pattern = %Y/%2/%{k}-%c%t\nmp3-bitrate = 24000\n"
+		"mix-method = channels\nmix-num-inputs = 8\noutput-buffer = 0\n",
+		"--output-dir=rec", "--resample-to=16000", "--output-single-gaps=cut",
+		"--empty-calls=drop", "--output-fallback-dir=/f");
+
+	(void)state;
+	assert_true(c->recording && c->output_mixed && !c->output_single);
+	assert_int_equal(c->output_format, CONFIG_OPUS);
+	assert_string_equal(c->output_allow_dir[0], "/a");
+	assert_string_equal(c->output_allow_dir[1], "/b c");
+	assert_null(c->output_allow_dir[2]);
+	assert_int_equal(c->output_mode, 0640);
+	assert_int_equal(c->output_dir_mode, -1);
+	assert_int_equal(c->output_owner, 0);
+	assert_int_equal(c->output_group, 16);
+	assert_int_equal(c->on_pause, CONFIG_PAUSE_NEW_FILE);
+	assert_int_equal(c->output_sidecar, CONFIG_OFF);
+	assert_int_equal(c->output_dir[0], '/');
+	assert_int_equal(c->resample_to_hz, 16000);
+	assert_int_equal(c->output_single_gaps, CONFIG_GAPS_CUT);
+	assert_int_equal(c->empty_calls, CONFIG_EMPTY_DROP);
+	assert_string_equal(c->output_fallback_dir, "/f");
+	config_free(&c);
+	c = ACCEPT(SECTION "output-storage =\noutput-chown = -1\noutput-chgrp =\n",
+		"--output-sidecar=true", "--flush-packets", "--output-format=mp3");
+	assert_true(c->recording && c->flush_packets);
+	assert_int_equal(c->output_owner, -1);
+	config_free(&c);
+	c = ACCEPT(SECTION "output-storage = none;file\noutput-pattern = \\s\nredis-list = \\s\n", NULL);
+	assert_true(c->recording);
+	assert_string_equal(c->output_pattern, "%c-%r-%t");
 	config_free(&c);
 }
 
@@ -223,7 +293,6 @@ static const struct {
 	{ NULL, { MINIMAL, "--buffer-memory=99999999999G" }, "not a size" },
 	{ NULL, { MINIMAL, "--buffer-memory=-5" }, "not a size" },
 	{ NULL, { MINIMAL, "--tls-when-full=drop" }, "drop-oldest|drop-newest|disconnect" },
-	{ NULL, { MINIMAL, "--output-dir=/x" }, "option output-dir belongs to recording" },
 	{ NULL, { MINIMAL, "--mysql-host=h" }, "option mysql-host belongs to database" },
 	{ NULL, { MINIMAL, "--notify-uri=http://h" }, "option notify-uri" },
 	{ NULL, { MINIMAL, "--s3-no-verify" }, "option s3-no-verify" },
@@ -233,12 +302,40 @@ static const struct {
 	{ NULL, { MINIMAL, "--state-dir=/var/spool/rtpengine" }, "must not be the spool-dir" },
 	{ NULL, { MINIMAL, "--redis-list=all" }, "redis-list=all" },
 	{ NULL, { MINIMAL, "--redis-channel=all" }, "redis-channel=all" },
-	{ NULL, { "--tls-send-to=h:1" }, "set output-storage=none" },
-	{ NULL, { "--tls-send-to=h:1", "--output-storage=file" }, "output-storage=file" },
-	{ NULL, { "--tls-send-to=h:1", "--output-storage=db", "--output-format=none" },
-		"output-storage=db" },
-	{ NULL, { "--tls-send-to=h:1", "--output-storage=tape" }, "tape is not known" },
-	{ NULL, { "--tls-send-to=h:1", "--output-format=ogg" }, "output-format=ogg" },
+	{ NULL, { "--output-storage=db", "--output-format=none", "--tls-send-to=h:1" },
+		"output-storage=db is not in this version" },
+	{ NULL, { "--output-storage=both" }, "both is not in this version" },
+	{ NULL, { "--output-storage=db-mem" }, "db-mem is not in this version" },
+	{ NULL, { "--output-storage=notify" }, "notify is not in this version" },
+	{ NULL, { "--output-storage=s3" }, "s3 is not in this version" },
+	{ NULL, { "--output-storage=file", "--output-storage=gcs" }, "gcs is not in" },
+	{ NULL, { "--output-storage=memory" }, "output-storage=memory keeps" },
+	{ NULL, { "--output-storage=tape" }, "tape is not known" },
+	{ NULL, { "--output-format=ogg" }, "wav|mp3|opus|flac|raw|none" },
+	{ NULL, { MINIMAL, "--output-single" }, "output-single asks for recordings" },
+	{ NULL, { "--output-dir=/var/spool/rtpengine/" }, "output-dir must not be the spool-dir" },
+	{ NULL, { "--output-fallback-dir=/var/spool/rtpengine" }, "must not be the spool-dir" },
+	{ NULL, { "--output-dir=/a/../etc" }, "output-dir=/a/../etc" },
+	{ NULL, { "--output-allow-dir=here" }, "output-allow-dir=here" },
+	{ NULL, { "--output-allow-dir=/a", "--output-allow-dir=/.." }, "output-allow-dir=/.." },
+	{ NULL, { "--output-pattern=%c" }, "it has no %t" },
+	{ NULL, { "--output-pattern=%c%t%" }, "single %" },
+	{ NULL, { "--output-pattern=../%c%t" }, "gives no names" },
+	{ NULL, { "--resample-to=100" }, "resample-to=100" },
+	{ NULL, { "--resample-to=-1" }, "out of range" },
+	{ NULL, { "--output-chmod=rw" }, "not a mode" },
+	{ NULL, { "--output-chmod=640x" }, "not a mode" },
+	{ NULL, { "--output-chmod-dir=77777" }, "not a mode" },
+	{ NULL, { "--output-chown=no such user" }, "no such user" },
+	{ NULL, { "--output-chgrp=no such group" }, "no such group" },
+	{ NULL, { "--output-chown=99999999999" }, "no such user" },
+	{ NULL, { "--output-buffer=-1" }, "out of range" },
+	{ NULL, { "--output-sidecar=no" }, "false|true" },
+	{ NULL, { "--on-pause=stop" }, "silence|cut|new-file" },
+	{ NULL, { "--flush-packets", "--output-format=flac" }, "format that can grow" },
+	{ NULL, { "--mix-method=channels", "--output-format=mp3" }, "mix-num-inputs=4" },
+	{ NULL, { "--mix-method=channels", "--output-format=flac", "--mix-num-inputs=9" },
+		"mix-num-inputs=9" },
 	{ NULL, { "--output-storage=none" }, "nothing to do" },
 	{ NULL, { "--output-storage=none", "--tls-send-to=host" }, "[IPV6]:PORT" },
 	{ NULL, { "--output-storage=none", "--tls-send-to=host:0" }, "[IPV6]:PORT" },
@@ -253,9 +350,10 @@ static const struct {
 	{ SECTION "foreground = yes\n", { MINIMAL }, "option foreground" },
 	{ SECTION "foreground = TRUE\n", { MINIMAL }, "option foreground" },
 	{ SECTION "table = 0x10\n", { MINIMAL }, "option table" },
-	{ SECTION "output-mixed = true\n", { MINIMAL }, "option output-mixed" },
+	{ SECTION "output-mixed = true\n", { MINIMAL }, "output-mixed asks for recordings" },
 	{ SECTION "spool-dir = a\\qb\n", { MINIMAL }, "option spool-dir" },
-	{ SECTION "mp3-bitrate = 24000\n", { MINIMAL }, "option mp3-bitrate" },
+	{ SECTION "mp3-bitrate = 24k\n", { MINIMAL }, "option mp3-bitrate" },
+	{ SECTION "output-sidecar = 0\n", { MINIMAL }, "output-sidecar=0" },
 };
 
 static void test_refusals(void **state)
@@ -323,6 +421,8 @@ int main(void)
 		cmocka_unit_test(test_paths_become_absolute),
 		cmocka_unit_test(test_help_needs_no_sense),
 		cmocka_unit_test(test_upstream_file),
+		cmocka_unit_test(test_recording_defaults),
+		cmocka_unit_test(test_recording_options),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_missing_file),
 		cmocka_unit_test(test_table),
