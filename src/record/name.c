@@ -18,7 +18,7 @@
 #define MAX_COMPONENT  200  /* [bytes] leaves room for "-N", ".json" and ".part" below NAME_MAX */
 #define HASH_TEXT      17   /* '-' and 16 digits */
 #define MAX_FILE       (NAME_MAX_DIR + NAME_MAX_COMPONENTS * (MAX_COMPONENT + 1))
-#define MAX_FACT       8192 /* [bytes] looked at of a call-id, label, value; a pattern repeats them */
+#define MAX_FACT       8192 /* [bytes] looked at of a call-id, label, value: patterns repeat them */
 
 _Static_assert(MAX_FILE + 64 < PATH_MAX, "a path and its suffixes fit");
 
@@ -236,7 +236,8 @@ const char *name_check(const char *pattern)
 	return found.type ? NULL : "it has no %t, the SSRC or \"mix\"";
 }
 
-static void put_sequence(struct making *m, const struct name_sequence *q, const struct name_facts *f)
+static void put_sequence(struct making *m, const struct name_sequence *q,
+	const struct name_facts *f)
 {
 	switch (q->kind) {
 	case '%': put(m, "%", 1); break;
@@ -395,8 +396,8 @@ static bool take_file(struct making *m, const struct name_opts *o, const struct 
 	return true;
 }
 
-static const char *take_dir(struct making *m, const struct name_opts *o, const struct name_facts *f,
-	char dir[NAME_MAX_DIR + 1])
+static const char *take_dir(struct making *m, const struct name_opts *o,
+	const struct name_facts *f, char dir[NAME_MAX_DIR + 1])
 {
 	const char *bad = NULL;
 
