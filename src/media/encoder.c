@@ -127,12 +127,18 @@ static bool takes_format(const AVCodec *codec, enum AVSampleFormat format)
 	return false;
 }
 
-/* One of the encoder's own layouts: they only name the channels, none is moved. */
+/* A layout that the encoder knows: they only name the channels, none is moved. FLAC has no list of
+ * its own (RFC 9639 9.1.3), and of the usual ones it is these two that differ. */
 static int set_layout(AVCodecContext *c, const AVCodec *codec, unsigned channels)
 {
+	static const AVChannelLayout three = AV_CHANNEL_LAYOUT_SURROUND;
+	static const AVChannelLayout four = AV_CHANNEL_LAYOUT_QUAD;
+
 	for (const AVChannelLayout *l = codec->ch_layouts; l && l->nb_channels; l++)
 		if (l->nb_channels == (int)channels)
 			return av_channel_layout_copy(&c->ch_layout, l);
+	if (channels == 3 || channels == 4)
+		return av_channel_layout_copy(&c->ch_layout, channels == 3 ? &three : &four);
 	av_channel_layout_default(&c->ch_layout, (int)channels);
 	return 0;
 }
