@@ -372,6 +372,14 @@ void backlog_skip(struct backlog *b, size_t bytes)
 	}
 }
 
+void backlog_front(const struct backlog *b, uint64_t *silence, size_t *audio)
+{
+	const struct run *r = &b->run[b->run_first];
+
+	*silence = b->runs ? r->silence : 0;
+	*audio = b->runs ? r->audio : 0;
+}
+
 size_t backlog_set_limit(struct backlog *b, size_t max_bytes)
 {
 	must(max_bytes >= b->opts.frame);

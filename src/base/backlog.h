@@ -36,6 +36,8 @@ void backlog_put_silence(struct backlog *, uint64_t bytes);
  * until backlog_skip. Cheap when repeated. */
 size_t backlog_peek(struct backlog *, uint8_t *out, size_t max);
 void backlog_skip(struct backlog *, size_t bytes);
+/* What comes next: that much silence, then that much audio up to the next silence or the end. */
+void backlog_front(const struct backlog *, uint64_t *silence, size_t *audio);
 
 /* Another bound from now on. With BACKLOG_DROP_OLDEST what is beyond it becomes silence at once,
  * else nothing is taken until there is room; returns the bytes of audio that became silence. */

@@ -92,7 +92,7 @@ static int encode_to(struct recording *r, int fd)
 	int err;
 
 	if (!e) {
-		log_warn_limited("%s is not encoded: %s", r->path, reason);
+		log_warn_limited("%s is not encoded: %s", log_mark(r->path), reason);
 		return -EINVAL;
 	}
 	err = feed_all(r, e);

@@ -68,7 +68,7 @@ static void publish(struct recovery *v, struct recording *r, const char *file)
 		return;
 	}
 	counter_add(COUNT_REC_RECOVERED, 1);
-	log_info("recovered %s", result.path);
+	log_info("recovered %s", log_mark(result.path));
 	free(result.path);
 }
 

@@ -1,0 +1,592 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Real writers and files; the clock of the worker is ours. */
+#include "sink/file_sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/counters.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "record/wave.h"
+
+#define RATE     8000u
+#define TICK     160u /* [frames] */
+#define DEADLINE (10 * SEC)
+
+static char dir[64], name[128], other[128], state_dir[128];
+static struct budget budget;
+static struct writer *writer;
+static struct sink *sink;
+static usec_t now;
+static int64_t position;
+static int gate[2];         /* what the writers wait at: a pipe */
+static atomic_uint released, told;
+static atomic_int refuse;
+
+static int setup(void **state)
+{
+	(void)state;
+	strcpy(dir, "/tmp/spoolwire-unit-XXXXXX");
+	if (!mkdtemp(dir) || pipe(gate) < 0)
+		return -1;
+	snprintf(name, sizeof(name), "%s/out/x.wav", dir);
+	snprintf(other, sizeof(other), "%s/other/x.wav", dir);
+	snprintf(state_dir, sizeof(state_dir), "%s/state", dir);
+	budget = (struct budget){ .limit = 64 << 20 };
+	writer = writer_start(2, 100);
+	now = 1000 * SEC;
+	position = 0;
+	released = told = 0;
+	refuse = 0;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	char command[200];
+
+	(void)state;
+	close(gate[1]);
+	sink_free(&sink);
+	assert_true(writer_stop(&writer, clock_mono() + DEADLINE));
+	close(gate[0]);
+	assert_int_equal(budget_used(&budget), 0);
+	assert_int_equal(released, 1);
+	snprintf(command, sizeof(command), "umount %s/out 2>/dev/null; rm -rf %s", dir, dir);
+	return system(command);
+}
+
+static void on_release(void *arg)
+{
+	(void)arg;
+	released++;
+}
+
+static int on_publish(void *arg, const struct recording_result *result)
+{
+	(void)arg;
+	assert_non_null(result->path);
+	told++;
+	return refuse;
+}
+
+static struct file_sink_opts options(void)
+{
+	return (struct file_sink_opts){
+		.writer = writer, .budget = &budget, .buffer_ms = 5000, .release = on_release,
+		.before_publish = on_publish,
+		.file = { .path = name, .state = state_dir, .parent = "call", .label = "mixed",
+			.channels = 1, .rate_hz = RATE, .started = 5000 * SEC, .mode = -1,
+			.dir_mode = -1, .owner = -1, .group = -1 },
+	};
+}
+
+static int16_t sample(uint64_t frame)
+{
+	return (int16_t)(1 + frame % 32749);
+}
+
+/* Once a packet, as the worker does it. */
+static void play(unsigned ticks)
+{
+	int16_t samples[TICK];
+
+	for (unsigned t = 0; t < ticks; t++) {
+		for (unsigned i = 0; i < TICK; i++)
+			samples[i] = sample((uint64_t)position + i);
+		sink->ops->put(sink, &(struct pcm){ .position = position, .samples = samples,
+			.frames = TICK, .channels = 1, .rate_hz = RATE });
+		position += TICK;
+		now += 20 * MSEC;
+		sink->ops->tick(sink, now);
+	}
+}
+
+static struct sink_stats stats(void)
+{
+	struct sink_stats s;
+
+	sink->ops->stats(sink, &s);
+	assert_int_equal(s.put, s.sent + s.dropped + s.waiting);
+	return s;
+}
+
+/* The worker goes on ticking while the writers work; its clock with it. */
+static void settle(bool (*until)(void))
+{
+	usec_t over = clock_mono() + DEADLINE;
+
+	while (!until() && clock_mono() < over) {
+		sink->ops->tick(sink, now);
+		now += MSEC;
+		sched_yield();
+		usleep(100);
+	}
+	assert_true(until());
+}
+
+static bool is_done(void)
+{
+	return sink->ops->done(sink);
+}
+
+static bool nothing_waits(void)
+{
+	return stats().waiting == 0;
+}
+
+static uint64_t wanted;
+
+static bool errors_are_wanted(void)
+{
+	return counter_sum(COUNT_REC_ERRORS) >= wanted;
+}
+
+static void finish(struct file_sink_result *result)
+{
+	sink->ops->finish(sink);
+	settle(is_done);
+	file_sink_result(sink, result);
+}
+
+static bool exists(const char *path, const char *end)
+{
+	char whole[200];
+
+	snprintf(whole, sizeof(whole), "%s%s", path, end);
+	return access(whole, F_OK) == 0;
+}
+
+/* The samples in [from, to) of the file are those of the call from position on; or silence. */
+static void check_samples(const char *path, uint64_t from, uint64_t to, int64_t at)
+{
+	int16_t *samples = xalloc((to - from) * sizeof(*samples));
+	ssize_t bytes = (ssize_t)((to - from) * sizeof(*samples));
+	int fd = open(path, O_RDONLY);
+
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, samples, (size_t)bytes, (off_t)(WAVE_HEADER + 2 * from)), bytes);
+	for (uint64_t i = 0; i < to - from; i++)
+		assert_int_equal(samples[i], at < 0 ? 0 : sample((uint64_t)at + i));
+	free(samples);
+	close(fd);
+}
+
+static void block(void *arg)
+{
+	char c;
+
+	(void)arg;
+	if (read(gate[0], &c, 1) < 0)
+		abort();
+}
+
+/* All writers hang, as they do at a frozen disk; until open_gate. */
+static void shut_gate(void)
+{
+	for (unsigned i = 0; i < 2; i++)
+		assert_true(writer_put(writer, block, NULL));
+}
+
+static void open_gate(void)
+{
+	assert_int_equal(write(gate[1], "xx", 2), 2);
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+
+static void test_a_call(void **state)
+{
+	struct file_sink_opts o = options();
+	struct file_sink_result result;
+
+	(void)state;
+	o.origin = -800;
+	sink = file_sink_new(&o);
+	for (unsigned i = 0; i < 5; i++) {
+		play(100);
+		settle(nothing_waits);
+	}
+	sink->ops->advance(sink, position += 80000); /* a pause of 10 s */
+	play(100);
+	sink->ops->advance(sink, position + 4000);
+	finish(&result);
+	assert_int_equal(result.files, 1);
+	assert_int_equal(result.error, 0);
+	assert_int_equal(result.dropped, 0);
+	assert_string_equal(result.file[0].recording.path, name);
+	assert_int_equal(result.file[0].recording.frames, 800 + 600 * TICK + 80000 + 4000);
+	assert_true(result.file[0].started == 5000 * SEC);
+	check_samples(name, 0, 800, -1);
+	check_samples(name, 800, 80800, 0);
+	check_samples(name, 80800, 160800, -1);
+	check_samples(name, 160800, 176800, 160000);
+	check_samples(name, 176800, 180800, -1);
+	assert_int_equal(stats().sent, 600 * TICK);
+	assert_int_equal(stats().silence, 84800);
+	assert_string_equal(stats().kind, "file");
+	assert_int_equal(told, 1);
+	assert_false(exists(name, ".part"));
+}
+
+static void test_without_audio(void **state)
+{
+	struct file_sink_opts o = options();
+	struct file_sink_result result;
+
+	(void)state;
+	sink = file_sink_new(&o);
+	sink->ops->tick(sink, now);
+	assert_false(exists(name, ".part"));
+	sink->ops->advance(sink, 8000);
+	finish(&result);
+	assert_int_equal(result.files, 1);
+	assert_int_equal(result.file[0].recording.frames, 8000);
+}
+
+/* What comes twice, or before the origin, is not written twice. */
+static void test_overlaps_are_cut(void **state)
+{
+	struct file_sink_opts o = options();
+	struct file_sink_result result;
+
+	(void)state;
+	o.origin = 80;
+	sink = file_sink_new(&o);
+	play(3);
+	position -= 200;
+	play(2);
+	finish(&result);
+	assert_int_equal(result.file[0].recording.frames, 600 - 80);
+	check_samples(name, 0, 520, 80);
+}
+
+/* Not more than 5 s are missing at any moment: of a talk, and of a silence. */
+static void test_synced_every_5_seconds(void **state)
+{
+	struct file_sink_opts o = options();
+	struct stat st;
+	char part[200];
+
+	(void)state;
+	snprintf(part, sizeof(part), "%s.part", name);
+	sink = file_sink_new(&o);
+	for (unsigned i = 0; i < 20; i++) {
+		uint8_t head[WAVE_HEADER];
+		struct wave w;
+		int fd;
+
+		if (i < 10)
+			play(50);
+		else
+			for (unsigned t = 0; t < 50; t++) {
+				sink->ops->advance(sink, position += TICK);
+				sink->ops->tick(sink, now += 20 * MSEC);
+			}
+		usleep(20000);
+		if (i < 6)
+			continue;
+		assert_int_equal(stat(part, &st), 0);
+		fd = open(part, O_RDONLY);
+		assert_int_equal(read(fd, head, sizeof(head)), sizeof(head));
+		close(fd);
+		assert_true(wave_parse(span_of(head, sizeof(head)), &w));
+		assert_in_range(w.frames, (uint64_t)position - 5 * RATE - TICK, position);
+	}
+}
+
+static void test_blocked_writers(void **state)
+{
+	struct file_sink_opts o = options();
+	struct file_sink_result result;
+	struct sink_stats s;
+	uint64_t lost;
+
+	(void)state;
+	sink = file_sink_new(&o);
+	play(100);
+	settle(nothing_waits);
+	shut_gate();
+	play(200); /* 4 s: all of it waits */
+	assert_int_equal(stats().dropped, 0);
+	play(1000);
+	s = stats();
+	assert_int_equal(s.full_episodes, 1);
+	assert_in_range(s.waiting, 5 * RATE, 7 * RATE + TICK); /* the bound, and two slabs */
+	lost = s.dropped;
+	assert_true(lost > 15 * RATE);
+	assert_true(budget_used(&budget) < 7 * RATE * 2 + 3 * 4096);
+	open_gate();
+	settle(nothing_waits);
+	play(100);
+	finish(&result);
+	assert_int_equal(result.dropped, lost);
+	assert_int_equal(result.file[0].recording.frames, position);
+	check_samples(name, 0, 4 * RATE, 0); /* two slabs were with the writers */
+	check_samples(name, 4 * RATE, 4 * RATE + lost - RATE, -1);
+	check_samples(name, (uint64_t)position - 7 * RATE, (uint64_t)position,
+		position - 7 * RATE);
+}
+
+static void test_cut_while_the_disk_hangs(void **state)
+{
+	struct file_sink_opts o = options();
+	uint64_t before = counter_sum(COUNT_REC_GIVEN_UP);
+	struct file_sink_result result;
+
+	(void)state;
+	sink = file_sink_new(&o);
+	play(100);
+	settle(nothing_waits);
+	shut_gate();
+	play(100);
+	sink->ops->finish(sink);
+	sink->ops->tick(sink, now);
+	assert_false(is_done());
+	sink->ops->cut(sink);
+	assert_true(is_done());
+	assert_int_equal(stats().waiting, 0);
+	assert_int_equal(counter_sum(COUNT_REC_GIVEN_UP), before + 1);
+	file_sink_result(sink, &result);
+	assert_int_equal(result.files, 0);
+	assert_int_equal(result.error, -ETIMEDOUT);
+	assert_true(exists(name, ".part"));
+	sink_free(&sink); /* its job still waits */
+	assert_int_equal(released, 0);
+	open_gate();
+}
+
+static void test_suspend_and_resume(void **state)
+{
+	struct file_sink_opts o = options();
+	struct file_sink_result result;
+
+	(void)state;
+	sink = file_sink_new(&o);
+	play(70);
+	file_sink_suspend(sink);
+	settle(is_done);
+	assert_int_equal(stats().sent, 70 * TICK);
+	sink_free(&sink);
+	assert_true(exists(name, ".part"));
+	assert_false(exists(name, ""));
+	released = 0;
+	o.resume = true;
+	o.file.started += 3 * SEC; /* the new process's sample 0 */
+	o.origin = position = 100000;
+	sink = file_sink_new(&o);
+	play(50);
+	finish(&result);
+	assert_int_equal(result.file[0].recording.frames, 3 * RATE + 50 * TICK);
+	assert_true(result.file[0].started == 5000 * SEC);
+	assert_false(result.file[0].recording.recovered);
+	check_samples(name, 0, 70 * TICK, 0);
+	check_samples(name, 70 * TICK, 3 * RATE, -1);
+	check_samples(name, 3 * RATE, 3 * RATE + 50 * TICK, 100000);
+}
+
+static void test_discard(void **state)
+{
+	struct file_sink_opts o = options();
+
+	(void)state;
+	sink = file_sink_new(&o);
+	play(100);
+	settle(nothing_waits);
+	play(10);
+	file_sink_discard(sink);
+	settle(is_done);
+	assert_int_equal(stats().waiting, 0);
+	assert_false(exists(name, ".part"));
+	assert_false(exists(name, ""));
+}
+
+/* The publish is on its way already. */
+static void test_discard_after_finish(void **state)
+{
+	struct file_sink_opts o = options();
+	struct file_sink_result result;
+
+	(void)state;
+	sink = file_sink_new(&o);
+	play(100);
+	settle(nothing_waits);
+	shut_gate();
+	sink->ops->finish(sink);
+	sink->ops->tick(sink, now);
+	file_sink_discard(sink);
+	open_gate();
+	settle(is_done);
+	file_sink_result(sink, &result);
+	assert_int_equal(result.files, 0);
+	assert_false(exists(name, ".part"));
+	assert_false(exists(name, ""));
+}
+
+static void test_publish_is_tried_again(void **state)
+{
+	struct file_sink_opts o = options();
+	struct file_sink_result result;
+
+	(void)state;
+	sink = file_sink_new(&o);
+	play(100);
+	refuse = -ENOSPC;
+	wanted = counter_sum(COUNT_REC_ERRORS) + 3;
+	sink->ops->finish(sink);
+	settle(errors_are_wanted);
+	assert_false(is_done());
+	refuse = 0;
+	settle(is_done);
+	file_sink_result(sink, &result);
+	assert_int_equal(result.files, 1);
+	assert_int_equal(result.error, 0);
+	check_samples(name, 0, 100 * TICK, 0);
+}
+
+/* Frozen, the writers' queue full: nobody waits, and it goes on. */
+static void test_full_writers(void **state)
+{
+	struct file_sink_opts o = options();
+	struct file_sink_result result;
+
+	(void)state;
+	shut_gate();
+	sink = file_sink_new(&o);
+	for (unsigned i = 0; i < 100; i++)
+		writer_put(writer, block, NULL);
+	play(100);
+	assert_int_equal(stats().waiting, 100 * TICK);
+	for (unsigned i = 0; i < 60; i++)
+		open_gate();
+	finish(&result);
+	check_samples(name, 0, 100 * TICK, 0);
+}
+
+static bool mount_out(const char *size)
+{
+	char path[100];
+
+	snprintf(path, sizeof(path), "%s/out", dir);
+	mkdir(path, 0700);
+	return mount("none", path, "tmpfs", 0, size) == 0;
+}
+
+static bool remount_out(unsigned long flags, const char *size)
+{
+	char path[100];
+
+	snprintf(path, sizeof(path), "%s/out", dir);
+	return mount("none", path, "tmpfs", MS_REMOUNT | flags, size) == 0;
+}
+
+static void test_full_disk_then_space(void **state)
+{
+	struct file_sink_opts o = options();
+	struct file_sink_result result;
+
+	(void)state;
+	sink = file_sink_new(&o);
+	if (!mount_out("size=64k")) {
+		print_message("not root: no small file system can be mounted\n");
+		skip();
+	}
+	wanted = counter_sum(COUNT_REC_ERRORS) + 2;
+	play(300); /* 96000 bytes */
+	settle(errors_are_wanted);
+	assert_true(remount_out(0, "size=1m"));
+	settle(nothing_waits);
+	play(100);
+	finish(&result);
+	assert_int_equal(result.dropped, 0);
+	assert_int_equal(result.error, 0);
+	assert_int_equal(result.files, 1);
+	assert_int_equal(result.file[0].recording.frames, 400 * TICK);
+	check_samples(name, 0, 400 * TICK, 0);
+}
+
+static void test_fallback(void **state)
+{
+	struct file_sink_opts o = options();
+	struct file_sink_result result;
+	uint64_t begun;
+
+	(void)state;
+	o.fallback_path = other;
+	sink = file_sink_new(&o);
+	if (!mount_out("size=64k")) {
+		print_message("not root: no small file system can be mounted\n");
+		skip();
+	}
+	play(300);
+	settle(nothing_waits); /* after 2 s of our clock */
+	play(100);
+	finish(&result);
+	assert_int_equal(result.files, 2);
+	assert_int_equal(result.dropped, 0);
+	assert_string_equal(result.file[0].recording.path, name);
+	assert_string_equal(result.file[1].recording.path, other);
+	begun = (uint64_t)(result.file[1].started - 5000 * SEC) / 1000 * RATE / 1000;
+	assert_true(begun > 0);
+	assert_int_equal(result.file[0].recording.frames, begun);
+	assert_int_equal(result.file[1].recording.frames, 400 * TICK - begun);
+	check_samples(name, 0, begun, 0);
+	check_samples(other, 0, 400 * TICK - begun, (int64_t)begun);
+	assert_int_equal(told, 2);
+}
+
+static void test_nowhere_then_fallback(void **state)
+{
+	struct file_sink_opts o = options();
+	struct file_sink_result result;
+
+	(void)state;
+	o.file.path = "/proc/self/no/x.wav";
+	o.fallback_path = other;
+	sink = file_sink_new(&o);
+	play(200);
+	settle(nothing_waits);
+	finish(&result);
+	assert_int_equal(result.files, 1);
+	assert_int_equal(result.dropped, 0);
+	assert_string_equal(result.file[0].recording.path, other);
+	check_samples(other, 0, 200 * TICK, 0);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_a_call),
+		TEST(test_without_audio),
+		TEST(test_overlaps_are_cut),
+		TEST(test_synced_every_5_seconds),
+		TEST(test_blocked_writers),
+		TEST(test_cut_while_the_disk_hangs),
+		TEST(test_suspend_and_resume),
+		TEST(test_discard),
+		TEST(test_discard_after_finish),
+		TEST(test_publish_is_tried_again),
+		TEST(test_full_writers),
+		TEST(test_full_disk_then_space),
+		TEST(test_fallback),
+		TEST(test_nowhere_then_fallback),
+	};
+
+	log_set_level(LOG_CLASS_CORE, 3); /* what is said of bad disks is meant for operators */
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
