@@ -143,6 +143,17 @@ static int set_layout(AVCodecContext *c, const AVCodec *codec, unsigned channels
 	return 0;
 }
 
+/* The nearest that there is. LAME finds it by itself, libopus refuses what it cannot do, and warns
+ * when nothing is said: 32 kbit/s are its own default. */
+static int64_t bitrate(const struct encoder_opts *o, int64_t fallback)
+{
+	int64_t each = o->bitrate ? (int64_t)o->bitrate / o->channels : 32000;
+
+	if (o->format == ENCODER_OPUS)
+		return o->channels * (each < 6000 ? 6000 : each > 256000 ? 256000 : each);
+	return !o->bitrate ? fallback : o->bitrate < 8000 ? 8000 : o->bitrate;
+}
+
 static int open_codec(struct encoder *e, const AVCodec *codec, const struct format *f)
 {
 	AVCodecContext *c = avcodec_alloc_context3(codec);
@@ -156,10 +167,7 @@ static int open_codec(struct encoder *e, const AVCodec *codec, const struct form
 		AV_SAMPLE_FMT_S16P;
 	c->time_base = (AVRational){ 1, c->sample_rate };
 	c->thread_count = 1;
-	if (e->opts.bitrate)
-		c->bit_rate = e->opts.bitrate;
-	else if (e->opts.format == ENCODER_OPUS) /* libopus' own; unset it is a warning each time */
-		c->bit_rate = 32000 * (int64_t)e->opts.channels;
+	c->bit_rate = bitrate(&e->opts, c->bit_rate);
 	if (e->muxer->oformat->flags & AVFMT_GLOBALHEADER)
 		c->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
 	failed = set_layout(c, codec, e->opts.channels);

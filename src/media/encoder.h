@@ -12,7 +12,7 @@ struct encoder_opts {
 	enum encoder_format format;
 	uint32_t rate_hz;      /* of the input; where the format cannot, the next higher that it can */
 	unsigned channels;     /* MP3: at most 2; Opus, FLAC: at most 8 */
-	unsigned bitrate;      /* [bits/s] MP3, Opus; 0: the encoder's default */
+	unsigned bitrate;      /* [bits/s] MP3, Opus: the nearest there is; 0: the encoder's default */
 	/* Where the bytes go; seek: to an absolute place in what was written, for headers that are
 	 * made right at the end (NULL: cannot). Both return 0 or -errno. */
 	int (*write)(void *arg, struct span bytes);

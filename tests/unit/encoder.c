@@ -312,6 +312,26 @@ static void what_cannot_be_is_refused(void **state)
 	expect_refused(ENCODER_FLAC, 4000000000u, 1);
 }
 
+/* No bit rate loses a recording. */
+static void any_bitrate_will_do(void **state)
+{
+	static const unsigned rates[] = { 1, 900, 5000, 24000, 30000, 320000, 4000000000u };
+
+	(void)state;
+	for (int format = ENCODER_MP3; format <= ENCODER_FLAC; format++)
+		for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++)
+			for (unsigned channels = 1; channels <= 2; channels++) {
+				struct store s = store_of(ROOM);
+				struct encoder_opts o = { .format = (enum encoder_format)format,
+					.rate_hz = 8000, .channels = channels,
+					.bitrate = rates[i], .seek = seek };
+
+				assert_int_equal(encode(&s, o, 4000), 0);
+				assert_true(s.n > 100);
+				free(s.bytes);
+			}
+}
+
 /* Wherever the disk is full: the error comes back, again and again, and nothing leaks. */
 static void failed_writes_come_back(void **state)
 {
@@ -395,6 +415,7 @@ int main(void)
 		cmocka_unit_test(flac_loses_nothing),
 		cmocka_unit_test(nothing_is_a_file_too),
 		cmocka_unit_test(what_cannot_be_is_refused),
+		cmocka_unit_test(any_bitrate_will_do),
 		cmocka_unit_test(failed_writes_come_back),
 		cmocka_unit_test(it_may_be_freed_any_time),
 		cmocka_unit_test(sha_is_right),
