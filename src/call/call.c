@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/counters.h"
 #include "base/log.h"
@@ -43,6 +44,7 @@ static void free_leg(struct leg *l)
 {
 	stream_free(&l->stream);
 	outlet_free(&l->outlet);
+	record_free(l);
 	free(l->interface);
 	l->magic = 0;
 	free(l);
@@ -64,6 +66,7 @@ void call_free(struct call **cp)
 	if (!c)
 		return;
 	must(c->magic == CALL_MAGIC && c->sources == 0);
+	record_end(c);
 	forward_free(c);
 	while (c->legs) {
 		struct leg *l = c->legs;
@@ -88,6 +91,12 @@ void call_free(struct call **cp)
 	free(c->parent);
 	free(c->call_id);
 	free(c->metadata);
+	free(c->record_file);
+	free(c->record_path);
+	free(c->record_pattern);
+	for (unsigned i = 0; i < c->n_published; i++)
+		free(c->published[i]);
+	free(c->published);
 	free(c->data);
 	c->magic = 0;
 	free(c);
@@ -141,6 +150,7 @@ static void on_ssrc_changed(void *arg, struct stream *s, uint32_t ssrc)
 	(void)s;
 	(void)ssrc;
 	forward_ssrc_changed(l);
+	record_ssrc_changed(l);
 }
 
 /* ---- streams ---- */
@@ -223,6 +233,7 @@ static struct leg *leg_by_chance(struct call *c, const struct udp *udp)
 		call_add_port(c, l, udp->to_port);
 		l->tag = number;
 		forward_update(l);
+		record_update(l);
 	}
 	return l;
 }
@@ -298,6 +309,7 @@ void call_expect_source(struct call *c, struct source *source)
 	must(l); /* the control thread keeps to CALL_MAX_STREAMS */
 	source->consumer = l;
 	forward_update(l);
+	record_update(l);
 }
 
 static const char *const source_ends[] = {
@@ -366,6 +378,8 @@ void call_end(struct call *c, const char *reason, usec_t now)
 	if (c->ending)
 		return;
 	c->ending = reason;
+	if (strcmp(reason, "discarded") == 0)
+		record_discard(c);
 	c->account->ended = clock_wall();
 	call_tick(c, now);
 }
@@ -382,6 +396,7 @@ static void drain(struct call *c)
 	for (struct leg *l = c->legs; l; l = l->next)
 		stream_drain(l->stream);
 	forward_end(c);
+	record_end(c);
 }
 
 void call_tick(struct call *c, usec_t now)
@@ -395,6 +410,7 @@ void call_tick(struct call *c, usec_t now)
 		forward_headers(c, now);
 	if (c->ending && !c->drained && c->sources == 0)
 		drain(c);
+	record_tick(c, now);
 	forward_tick(c, now);
 }
 

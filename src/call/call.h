@@ -7,10 +7,29 @@
 #include "base/backlog.h"
 #include "call/account.h"
 #include "media/mixer.h"
+#include "record/name.h"
+#include "record/recording.h"
 #include "spool/change.h"
 #include "spool/source.h"
 
 #define CALL_MAX_STREAMS 256 /* stream numbers of one call are below; others are not taken */
+
+enum call_pause { CALL_PAUSE_SILENCE, CALL_PAUSE_CUT, CALL_PAUSE_NEW_FILE };
+
+/* Recordings, as the options ask for them. */
+struct call_record_opts {
+	struct writer *writer;
+	struct name_opts name;
+	struct name_opts fallback;     /* dir NULL: none */
+	struct recording_opts file;    /* what is the same for all */
+	const char *format;            /* "wav" */
+	bool single, mixed, per_media, cut_gaps, keep_empty, sidecar;
+	uint32_t rate_hz;              /* 0: as it comes */
+	enum mixer_method mix_method;
+	unsigned mix_channels;
+	unsigned buffer_ms;
+	enum call_pause on_pause;
+};
 
 enum call_header { CALL_HEADER_METADATA, CALL_HEADER_JSON };
 
@@ -28,6 +47,7 @@ struct call_opts {
 	bool expects_data;          /* call data may come */
 	usec_t header_wait;         /* how long a header waits for it */
 	const char *forward_to;     /* Unix socket for whole packets, or NULL */
+	const struct call_record_opts *record; /* NULL: nothing is recorded */
 };
 
 struct call_env {

@@ -27,6 +27,14 @@ struct media {
 	struct payloads *payloads;
 };
 
+struct tape { /* a recording that is being made */
+	struct sink *sink;       /* NULL: none */
+	int64_t origin;          /* call position of its sample 0 */
+	int64_t next;            /* call position after what was put */
+	struct keepsake *keepsake; /* the writer's as soon as the sink is made */
+	unsigned count;          /* of recordings of this leg or mix so far */
+};
+
 struct leg { /* a stream and where its audio goes */
 	MAGIC_MEMBER;
 	struct leg *next;
@@ -40,6 +48,8 @@ struct leg { /* a stream and where its audio goes */
 	struct stream *stream;
 	struct outlet *outlet;   /* NULL while nothing is forwarded */
 	struct sink *sink;       /* NULL before the first audio */
+	struct outlet *to_record, *to_record_mix; /* NULL while nothing is recorded */
+	struct tape tape;
 	const char *end;         /* why its last source ended */
 	int error;
 };
@@ -48,6 +58,7 @@ struct closing { /* a sink that only drains */
 	struct closing *next;
 	struct sink *sink;
 	char *label;
+	bool file;
 };
 
 struct call {
@@ -70,6 +81,14 @@ struct call {
 	unsigned n_parties, n_medias, n_legs;
 	unsigned sources;        /* that have not ended */
 	struct mix *mix;
+	struct mix *record_mix;
+	struct tape mix_tape;
+	uint32_t record_rate;    /* of the mix; 0: not known yet */
+	usec_t paused, left_out; /* recording switched off: since when; left out in all */
+	bool discard;            /* nothing of its recordings may stay */
+	char **published;        /* paths of finished recordings, to be discarded by */
+	unsigned n_published;
+	char *record_file, *record_path, *record_pattern; /* overrides, or NULL */
 	struct closing *closing;
 	struct unix_peer *unix_peer;
 	uint64_t unclaimed;
@@ -104,8 +123,22 @@ void forward_packet(struct call *, struct span packet); /* whole, to forward-to 
 void forward_metadata(struct call *);
 void forward_free(struct call *);
 
+/* record.c */
+void record_update(struct leg *);
+void record_switched(struct call *, usec_t now); /* c->recording has changed */
+void record_ssrc_changed(struct leg *);
+void record_tick(struct call *, usec_t now);
+void record_end(struct call *);
+void record_free(struct leg *);
+void record_discard(struct call *); /* what is recorded, and what will be, must go */
+void record_published(struct call *, const struct sink *); /* a file sink is done */
+
+/* forward.c, for record.c too: from here on the sink only drains. Takes label. */
+void call_let_go(struct call *, struct sink **, char *label, bool file);
+
 /* report.c */
 void report_sink(struct call *, const char *label, const struct sink *);
 void report_fill(struct call *);
+char *report_json(struct call *); /* the account as of now; malloc'd */
 
 #endif

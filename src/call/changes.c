@@ -101,6 +101,7 @@ static void on_stream(struct call *c, const struct change *ch)
 	l->component = ch->component;
 	stream_set_payloads(l->stream, m ? m->payloads : NULL);
 	forward_update(l);
+	record_update(l);
 }
 
 static void drop_port(struct leg *l, unsigned i)
@@ -153,6 +154,7 @@ static void on_stream_forwarding(struct call *c, const struct change *ch)
 	l->forwarding = ch->value != 0;
 	call_event(c, (int)ch->n, "forwarding", l->forwarding ? "on" : "off", 0);
 	forward_update(l);
+	record_update(l);
 }
 
 static void on_recording(struct call *c, bool on)
@@ -161,6 +163,17 @@ static void on_recording(struct call *c, bool on)
 		return;
 	c->recording = on;
 	call_event(c, -1, "recording", on ? "on" : "off", 0);
+	record_switched(c, clock_mono());
+}
+
+static void on_override(struct call *c, const struct change *ch)
+{
+	if (ch->kind == CHANGE_RECORDING_FILE)
+		set_text(&c->record_file, ch->text);
+	else if (ch->kind == CHANGE_RECORDING_PATH)
+		set_text(&c->record_path, ch->text);
+	else
+		set_text(&c->record_pattern, ch->text);
 }
 
 static void on_interface(struct call *c, const struct change *ch)
@@ -211,7 +224,12 @@ void call_change(struct call *c, const struct change *ch)
 	case CHANGE_RECORDING:
 		on_recording(c, ch->value != 0);
 		break;
-	default: /* of recordings: nothing here asks for them */
+	case CHANGE_RECORDING_FILE:
+	case CHANGE_RECORDING_PATH:
+	case CHANGE_RECORDING_PATTERN:
+		on_override(c, ch);
+		break;
+	default: /* of the database: nothing here asks for it */
 		break;
 	}
 }

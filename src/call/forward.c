@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "call/call_private.h"
 #include "call/header.h"
+#include "sink/file_sink.h"
 #include "sink/tls_sink.h"
 #include "sink/unix_peer.h"
 
@@ -157,15 +158,19 @@ static void on_advance(void *arg, int64_t position)
 }
 
 /* From here on it only drains. */
-static void let_go(struct call *c, struct sink **sp, char *label)
+void call_let_go(struct call *c, struct sink **sp, char *label, bool file)
 {
 	struct closing *closing = xnew(struct closing);
 
 	closing->sink = *sp;
 	closing->label = label;
+	closing->file = file;
 	closing->next = c->closing;
 	c->closing = closing;
-	closing->sink->ops->finish(closing->sink);
+	if (file && c->discard)
+		file_sink_discard(closing->sink);
+	else
+		closing->sink->ops->finish(closing->sink);
 	if (c->cut)
 		closing->sink->ops->cut(closing->sink);
 	*sp = NULL;
@@ -176,7 +181,7 @@ static void let_go_of_leg(struct leg *l)
 	if (!l->sink)
 		return;
 	give_header(l->call, l->sink, l);
-	let_go(l->call, &l->sink, label_of(l));
+	call_let_go(l->call, &l->sink, label_of(l), false);
 }
 
 static void let_go_of_mix(struct call *c)
@@ -188,7 +193,7 @@ static void let_go_of_mix(struct call *c)
 	mix_drain(c->mix);
 	give_header(c, mix_sink(c->mix), NULL);
 	s = mix_take_sink(c->mix);
-	let_go(c, &s, xstrdup("mixed"));
+	call_let_go(c, &s, xstrdup("mixed"), false);
 	mix_free(&c->mix);
 }
 
@@ -254,6 +259,8 @@ static void reap(struct call *c)
 			continue;
 		}
 		*p = closing->next;
+		if (closing->file)
+			record_published(c, closing->sink);
 		report_sink(c, closing->label, closing->sink);
 		sink_free(&closing->sink);
 		free(closing->label);

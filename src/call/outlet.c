@@ -117,6 +117,12 @@ int64_t outlet_position(const struct outlet *o)
 	return o->begun ? o->next : -1;
 }
 
+void outlet_set_rate(struct outlet *o, uint32_t rate_hz)
+{
+	must(!o->begun);
+	o->rate_hz = rate_hz;
+}
+
 uint32_t outlet_rate(const struct outlet *o)
 {
 	return o->rate_hz;

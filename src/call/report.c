@@ -32,9 +32,9 @@ static void report_party(struct account *a, const struct party *p)
 	t->role = p->role;
 }
 
-static void report_leg(struct call *c, struct leg *l)
+static void report_leg(struct account *a, const struct call *c, struct leg *l)
 {
-	struct account_stream *s = account_add_stream(c->account);
+	struct account_stream *s = account_add_stream(a);
 	const struct stream_ssrc *list;
 	char from[64], to[64];
 
@@ -55,20 +55,15 @@ static void report_leg(struct call *c, struct leg *l)
 		s->ssrc[i] = list[i];
 		s->ssrc[i].first += c->epoch;
 	}
-	counter_add(COUNT_MS_DECODED, (uint64_t)(s->count.audio / MSEC));
-	counter_add(COUNT_PACKETS_LATE, s->count.late);
-	counter_add(COUNT_PACKETS_DUPLICATE, s->count.duplicate);
 }
 
-void report_fill(struct call *c)
+static void fill(struct call *c, struct account *a)
 {
-	struct account *a = c->account;
-
 	a->number = c->number;
 	a->parent = xstrdup(c->parent);
 	a->call_id = xstrndup(c->call_id, c->call_id_bytes);
 	a->call_id_bytes = c->call_id_bytes;
-	a->end = c->ending;
+	a->end = c->ending ? c->ending : "running";
 	a->first_packet = c->epoch;
 	a->joined_after = c->joined ? c->joined - c->seen : -1;
 	a->data_elements = c->data_elements;
@@ -84,8 +79,45 @@ void report_fill(struct call *c)
 	for (struct party *p = c->parties; p; p = p->next)
 		report_party(a, p);
 	for (struct leg *l = c->legs; l; l = l->next)
-		report_leg(c, l);
+		report_leg(a, c, l);
+}
+
+static void count_leg(struct leg *l)
+{
+	struct stream_counts count;
+	uint64_t waiting;
+
+	stream_sum(l->stream, &count, &waiting);
+	counter_add(COUNT_MS_DECODED, (uint64_t)(count.audio / MSEC));
+	counter_add(COUNT_PACKETS_LATE, count.late);
+	counter_add(COUNT_PACKETS_DUPLICATE, count.duplicate);
+}
+
+void report_fill(struct call *c)
+{
+	fill(c, c->account);
+	for (struct leg *l = c->legs; l; l = l->next)
+		count_leg(l);
 	if (c->opts->expects_data && !c->joined)
 		counter_add(COUNT_CALLS_UNJOINED, 1);
 	counter_add(COUNT_CALLS_ENDED, 1);
+}
+
+char *report_json(struct call *c)
+{
+	struct account *a = account_new();
+	char *json;
+
+	a->layout = c->account->layout;
+	a->seen = c->account->seen;
+	a->ended = c->account->ended;
+	for (unsigned i = 0; i < c->account->events; i++) {
+		const struct account_event *e = &c->account->event[i];
+
+		account_add_event(a, e->at, e->stream, e->kind, e->text, e->duration_ms);
+	}
+	fill(c, a);
+	json = account_json(a);
+	account_free(&a);
+	return json;
 }

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What of a call becomes recordings: one for each SSRC, one for the mix. A recording begins with
+ * its first audio; its time is the call's time, less what was cut out. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "call/call_private.h"
+#include "call/keepsake.h"
+#include "sink/file_sink.h"
+
+#define EMPTY_RATE  8000 /* [Hz] of a recording without audio where no rate is asked for */
+#define MIX_SPAN_MS 2000
+
+static struct span text_of(const char *text)
+{
+	return text ? span_text(text) : span_of(NULL, 0);
+}
+
+/* ---- names ---- */
+
+static const char *label_of_leg(struct call *c, const struct leg *l)
+{
+	struct party *p = l ? call_party(c, l->tag, false) : NULL;
+
+	return p && p->label ? p->label : "";
+}
+
+/* l is NULL for the mix. Malloc'd. */
+static char *make_path(struct call *c, const struct leg *l, const struct name_opts *opts,
+	usec_t started)
+{
+	const struct stream_ssrc *list;
+	unsigned n = l ? stream_ssrcs(l->stream, &list) : 0;
+	const char *refused = NULL;
+	char type[16] = "mix", *path;
+
+	if (l)
+		snprintf(type, sizeof(type), "%08x", n ? list[n - 1].ssrc : 0);
+	path = name_make(opts, &(struct name_facts){
+		.call_id = span_of(c->call_id, c->call_id_bytes), .parent = c->parent,
+		.type = type, .label = text_of(label_of_leg(c, l)),
+		.metadata = text_of(c->metadata), .started = started,
+		.file = text_of(c->record_file), .path = text_of(c->record_path),
+		.pattern = text_of(c->record_pattern) }, &refused);
+	if (refused)
+		log_warn_limited("call %s: its own name for a recording is not followed: %s",
+			log_mark(c->call_id), refused);
+	return path;
+}
+
+/* Who is heard in a channel: role, tag or nothing. */
+static const char *who_is_in(struct call *c, unsigned channel)
+{
+	struct party *p = call_party(c, channel, false);
+
+	if (!p)
+		return "";
+	return p->role[0] ? p->role : p->tag ? p->tag : "";
+}
+
+/* ---- one recording ---- */
+
+static char *tape_label(const struct leg *l, unsigned count)
+{
+	char *of = l ? xasprintf("stream %u", l->number) : xstrdup("mixed");
+	char *label = count ? xasprintf("%s-%u", of, count) : xstrdup(of);
+
+	free(of);
+	return label;
+}
+
+static struct keepsake *make_keepsake(struct call *c, const struct leg *l, const char *label,
+	uint32_t rate_hz, usec_t started, unsigned channels)
+{
+	const char *who[16] = { NULL };
+	unsigned n = channels < 16 ? channels : 16;
+
+	for (unsigned i = 0; i < n; i++)
+		who[i] = l ? who_is_in(c, l->tag) : channels > 1 ? who_is_in(c, i) : "all";
+	return keepsake_new(c->opts->record, label, rate_hz, started, n, who);
+}
+
+static void begin_tape(struct call *c, struct tape *t, const struct leg *l, int64_t position,
+	uint32_t rate_hz, unsigned channels)
+{
+	const struct call_record_opts *o = c->opts->record;
+	usec_t started = c->epoch + c->left_out + position * SEC / rate_hz;
+	char *label = tape_label(l, t->count++);
+	char *path = make_path(c, l, &o->name, started);
+	char *fallback = o->fallback.dir ? make_path(c, l, &o->fallback, started) : NULL;
+	struct recording_opts file = o->file;
+
+	file.path = path;
+	file.parent = c->parent;
+	file.label = label;
+	file.channels = channels;
+	file.rate_hz = rate_hz;
+	file.started = started;
+	t->origin = t->next = position;
+	t->keepsake = make_keepsake(c, l, label, rate_hz, started, channels);
+	t->sink = file_sink_new(&(struct file_sink_opts){
+		.writer = o->writer, .budget = c->budget, .file = file, .fallback_path = fallback,
+		.origin = position, .buffer_ms = o->buffer_ms, .resume = c->layout == SPOOL_PROC,
+		.before_publish = keepsake_write, .release = keepsake_free,
+		.arg = t->keepsake });
+	free(path);
+	free(fallback);
+	free(label);
+}
+
+static void end_tape(struct call *c, struct tape *t, const struct leg *l)
+{
+	char *account;
+
+	if (!t->sink)
+		return;
+	account = report_json(c);
+	keepsake_set_account(t->keepsake, &account);
+	t->keepsake = NULL;
+	call_let_go(c, &t->sink, tape_label(l, t->count - 1), true);
+}
+
+static int64_t without_cuts(const struct call *c, int64_t position, uint32_t rate_hz)
+{
+	return position - c->left_out * rate_hz / SEC;
+}
+
+/* ---- audio ---- */
+
+static void on_audio(void *arg, const struct pcm *in)
+{
+	struct leg *l = OBJ(arg, struct leg, LEG_MAGIC);
+	struct call *c = l->call;
+	struct pcm pcm = *in;
+
+	if (!c->recording)
+		return;
+	pcm.position = without_cuts(c, in->position, in->rate_hz);
+	if (!l->tape.sink)
+		begin_tape(c, &l->tape, l, pcm.position, in->rate_hz, in->channels);
+	if (c->opts->record->cut_gaps)
+		pcm.position = l->tape.next;
+	l->tape.next = pcm.position + pcm.frames;
+	l->tape.sink->ops->put(l->tape.sink, &pcm);
+}
+
+static void begin_mix(struct call *c, int64_t position)
+{
+	const struct call_record_opts *o = c->opts->record;
+	unsigned channels = o->mix_method == MIXER_CHANNELS ? o->mix_channels : 1;
+
+	begin_tape(c, &c->mix_tape, NULL, position, c->record_rate, channels);
+	c->record_mix = mix_new(&(struct mixer_opts){ .rate_hz = c->record_rate,
+		.method = o->mix_method, .channels = channels, .span_ms = MIX_SPAN_MS },
+		&c->mix_tape.sink);
+}
+
+/* The first one to be heard says at which rate the call is mixed. */
+static void choose_rate(struct call *c, uint32_t rate_hz)
+{
+	c->record_rate = rate_hz;
+	for (struct leg *l = c->legs; l; l = l->next)
+		if (l->to_record_mix && outlet_position(l->to_record_mix) < 0)
+			outlet_set_rate(l->to_record_mix, rate_hz);
+}
+
+static void on_mix_audio(void *arg, const struct pcm *in)
+{
+	struct leg *l = OBJ(arg, struct leg, LEG_MAGIC);
+	struct call *c = l->call;
+	struct pcm pcm = *in;
+
+	if (!c->record_rate)
+		choose_rate(c, in->rate_hz);
+	if (!c->recording)
+		return;
+	pcm.position = without_cuts(c, in->position, in->rate_hz);
+	if (!c->record_mix)
+		begin_mix(c, pcm.position);
+	mix_put(c->record_mix, c->opts->record->per_media ? l->media : l->tag, &pcm);
+}
+
+static void on_advance(void *arg, int64_t position)
+{
+	struct leg *l = OBJ(arg, struct leg, LEG_MAGIC);
+	const struct call_record_opts *o = l->call->opts->record;
+
+	if (!l->tape.sink || o->cut_gaps || !l->call->recording)
+		return;
+	position = without_cuts(l->call, position, outlet_rate(l->to_record));
+	l->tape.sink->ops->advance(l->tape.sink, position);
+	l->tape.next = position;
+}
+
+static void on_mix_advance(void *arg, int64_t position)
+{
+	(void)arg;
+	(void)position; /* the mix hears it from the others */
+}
+
+/* ---- begin and end ---- */
+
+void record_update(struct leg *l)
+{
+	static const struct outlet_events single = { .audio = on_audio, .advance = on_advance };
+	static const struct outlet_events mixed = {
+		.audio = on_mix_audio, .advance = on_mix_advance };
+	const struct call_record_opts *o = l->call->opts->record;
+	struct outlets *outlets = stream_outlets(l->stream);
+
+	if (!o || l->component != 1 || !l->call->recording)
+		return;
+	if (o->single && !l->to_record) {
+		l->to_record = outlet_new(o->rate_hz, 0, &single, l);
+		outlets_add(outlets, l->to_record);
+	}
+	if (o->mixed && !l->to_record_mix) {
+		uint32_t rate_hz = o->rate_hz ? o->rate_hz : l->call->record_rate;
+
+		l->to_record_mix = outlet_new(rate_hz, 1, &mixed, l);
+		outlets_add(outlets, l->to_record_mix);
+	}
+}
+
+static void end_mix(struct call *c)
+{
+	if (!c->record_mix)
+		return;
+	mix_drain(c->record_mix);
+	c->mix_tape.sink = mix_take_sink(c->record_mix);
+	mix_free(&c->record_mix);
+	end_tape(c, &c->mix_tape, NULL);
+}
+
+static void end_all(struct call *c)
+{
+	for (struct leg *l = c->legs; l; l = l->next)
+		end_tape(c, &l->tape, l);
+	end_mix(c);
+}
+
+void record_ssrc_changed(struct leg *l)
+{
+	end_tape(l->call, &l->tape, l);
+}
+
+void record_switched(struct call *c, usec_t now)
+{
+	const struct call_record_opts *o = c->opts->record;
+
+	if (!o)
+		return;
+	if (!c->recording) {
+		c->paused = call_time(c, now);
+		if (o->on_pause == CALL_PAUSE_NEW_FILE)
+			end_all(c);
+		return;
+	}
+	if (o->on_pause == CALL_PAUSE_CUT && c->paused && (c->record_mix || c->legs))
+		c->left_out += call_time(c, now) - c->paused;
+	for (struct leg *l = c->legs; l; l = l->next)
+		record_update(l);
+}
+
+static void run_mix(struct call *c)
+{
+	int64_t heard = INT64_MAX;
+
+	for (struct leg *l = c->legs; l; l = l->next) {
+		int64_t position = l->to_record_mix ? outlet_position(l->to_record_mix) : -1;
+
+		if (position >= 0 && position < heard)
+			heard = position;
+	}
+	if (heard != INT64_MAX)
+		mix_run(c->record_mix, without_cuts(c, heard, c->record_rate));
+}
+
+void record_tick(struct call *c, usec_t now)
+{
+	for (struct leg *l = c->legs; l; l = l->next)
+		if (l->tape.sink)
+			l->tape.sink->ops->tick(l->tape.sink, now);
+	if (c->record_mix) {
+		run_mix(c);
+		mix_sink(c->record_mix)->ops->tick(mix_sink(c->record_mix), now);
+	}
+}
+
+static bool was_recorded(const struct call *c)
+{
+	if (c->mix_tape.count)
+		return true;
+	for (const struct leg *l = c->legs; l; l = l->next)
+		if (l->tape.count)
+			return true;
+	return false;
+}
+
+void record_end(struct call *c)
+{
+	const struct call_record_opts *o = c->opts->record;
+
+	if (!o)
+		return;
+	if (o->keep_empty && c->recording && !was_recorded(c))
+		begin_tape(c, &c->mix_tape, NULL, 0, o->rate_hz ? o->rate_hz : EMPTY_RATE, 1);
+	end_all(c);
+	end_tape(c, &c->mix_tape, NULL); /* of a call without audio */
+}
+
+/* ---- afterwards ---- */
+
+static void unlink_both(void *arg)
+{
+	char *path = arg, *sidecar = keepsake_path(path);
+
+	unlink(path);
+	unlink(sidecar);
+	free(sidecar);
+	free(path);
+}
+
+/* On a writer's thread; a disk that has no room for it is said. */
+static void remove_file(struct call *c, char *path)
+{
+	if (writer_put(c->opts->record->writer, unlink_both, path))
+		return;
+	log_warn_limited("%s was to be discarded and is still there: the disk is too slow", path);
+	free(path);
+}
+
+void record_published(struct call *c, const struct sink *sink)
+{
+	struct file_sink_result r;
+
+	file_sink_result(sink, &r);
+	if (r.error)
+		log_warn_limited("call %s: a recording is not published: %s; it stays as .part",
+			log_mark(c->call_id), strerror(-r.error));
+	for (unsigned i = 0; i < r.files; i++) {
+		char *path = xstrdup(r.file[i].recording.path);
+
+		if (c->discard) {
+			remove_file(c, path);
+			continue;
+		}
+		c->published = xrealloc(c->published,
+			(c->n_published + 1) * sizeof(*c->published));
+		c->published[c->n_published++] = path;
+	}
+}
+
+void record_discard(struct call *c)
+{
+	if (!c->opts->record)
+		return;
+	c->discard = true;
+	for (struct closing *closing = c->closing; closing; closing = closing->next)
+		if (closing->file)
+			file_sink_discard(closing->sink);
+	for (unsigned i = 0; i < c->n_published; i++)
+		remove_file(c, c->published[i]);
+	c->n_published = 0;
+}
+
+void record_free(struct leg *l)
+{
+	must(!l->tape.sink);
+	outlet_free(&l->to_record);
+	outlet_free(&l->to_record_mix);
+}
