@@ -49,7 +49,7 @@ static inline int teardown(void **state)
 	char command[200];
 
 	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	snprintf(command, sizeof(command), "umount %s/out 2>/dev/null; rm -rf %s", dir, dir);
 	return system(command);
 }
 
