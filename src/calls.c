@@ -299,6 +299,16 @@ void calls_flush(struct calls *t)
 	accounts_tick(t->accounts, t->parts.consumed);
 }
 
+char **calls_parents(const struct calls *t)
+{
+	char **list = xalloc((HASH_CNT(by_number, t->numbers) + 1) * sizeof(*list));
+	unsigned n = 0;
+
+	for (struct known *k = t->numbers; k; k = k->by_number.next)
+		list[n++] = xstrdup(k->parent);
+	return list;
+}
+
 unsigned calls_running(const struct calls *t)
 {
 	return HASH_CNT(by_number, t->numbers);

@@ -53,6 +53,7 @@ void calls_free(struct calls **); /* the loop must run once more */
 void calls_flush(struct calls *);
 void calls_shut_down(struct calls *); /* ends every call; takes no new ones */
 unsigned calls_running(const struct calls *);
+char **calls_parents(const struct calls *); /* of those; each and the list malloc'd, NULL at the end */
 
 /* What the spool and call data tell; their arg is the struct calls. */
 extern const struct spool_events calls_spool_events;

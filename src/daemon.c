@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "calldata/join.h"
 #include "calls.h"
+#include "recorder.h"
 #include "sink/writer.h"
 #include "spool/consumed.h"
 #include "spool/spool.h"
@@ -57,6 +58,7 @@ struct daemon {
 	struct tail *tail;
 	struct opener *opener;
 	struct writer *writer;
+	struct recorder *recorder;   /* NULL: nothing is recorded */
 	struct consumed *consumed;
 	struct join *join;
 	struct calls *calls;
@@ -252,7 +254,8 @@ static void describe_calls(struct daemon *d)
 			CALL_HEADER_METADATA,
 		.expects_data = c->redis_url != NULL,
 		.header_wait = c->tls_header_wait_ms * MSEC,
-		.forward_to = c->forward_to };
+		.forward_to = c->forward_to,
+		.record = recorder_opts(d->recorder) };
 }
 
 static void start_workers(struct daemon *d)
@@ -400,6 +403,7 @@ struct daemon *daemon_start(const struct config *config, int argc, char **argv)
 	d->deadline.data = d;
 	start_queues(d);
 	start_endpoint(d);
+	d->recorder = recorder_new(config);
 	describe_calls(d);
 	start_calls(d);
 	start_signal(d, &d->sigterm, on_terminate, SIGTERM);
@@ -407,6 +411,8 @@ struct daemon *daemon_start(const struct config *config, int argc, char **argv)
 	start_signal(d, &d->sighup, on_signal, SIGHUP);
 	start_signal(d, &d->sigusr1, on_signal, SIGUSR1);
 	start_spool(d);
+	if (d->recorder)
+		recorder_recover(d->recorder, calls_parents(d->calls));
 	log_info("spoolwire %s: spool %s, %u workers%s%s", PACKAGE_VERSION, config->spool_dir,
 		d->workers, config->send_host ? ", forwarding to " : "",
 		config->send_host ? config->send_host : "");
@@ -457,7 +463,8 @@ void daemon_stop(struct daemon **dp)
 	spool_stop(&d->spool);
 	stop_threads(d);
 	calls_flush(d->calls);
-	if (!writer_stop(&d->writer, clock_mono() + SEC))
+	if (!recorder_free(&d->recorder, clock_mono() + SEC) ||
+		!writer_stop(&d->writer, clock_mono() + SEC))
 		return; /* a disk holds a thread that may yet touch what is here */
 	calls_free(&d->calls);
 	join_stop(&d->join);

@@ -36,7 +36,7 @@ struct call *call_new(const struct call_env *env, uint64_t number, const char *p
 	c->recording = true;
 	c->account = account_new();
 	c->account->layout = layout_names[layout];
-	c->account->seen = clock_wall();
+	c->account->seen = call_wall(c);
 	return c;
 }
 
@@ -44,7 +44,7 @@ static void free_leg(struct leg *l)
 {
 	stream_free(&l->stream);
 	outlet_free(&l->outlet);
-	record_free(l);
+	tape_free(l);
 	free(l->interface);
 	l->magic = 0;
 	free(l);
@@ -66,7 +66,7 @@ void call_free(struct call **cp)
 	if (!c)
 		return;
 	must(c->magic == CALL_MAGIC && c->sources == 0);
-	record_end(c);
+	tape_end(c);
 	forward_free(c);
 	while (c->legs) {
 		struct leg *l = c->legs;
@@ -109,6 +109,11 @@ uint64_t call_number(const struct call *c)
 
 /* ---- time and events ---- */
 
+usec_t call_wall(const struct call *c)
+{
+	return c->opts->wall ? c->opts->wall() : clock_wall();
+}
+
 usec_t call_time(const struct call *c, usec_t now)
 {
 	if (!c->epoch)
@@ -123,7 +128,7 @@ static usec_t wall_of(const struct call *c, usec_t call_time)
 
 void call_event(struct call *c, int stream, const char *kind, const char *text, unsigned ms)
 {
-	account_add_event(c->account, clock_wall(), stream, kind, text, ms);
+	account_add_event(c->account, call_wall(c), stream, kind, text, ms);
 }
 
 static void on_stream_event(void *arg, struct stream *s, const struct stream_event *e)
@@ -150,7 +155,7 @@ static void on_ssrc_changed(void *arg, struct stream *s, uint32_t ssrc)
 	(void)s;
 	(void)ssrc;
 	forward_ssrc_changed(l);
-	record_ssrc_changed(l);
+	tape_ssrc_changed(l);
 }
 
 /* ---- streams ---- */
@@ -233,7 +238,7 @@ static struct leg *leg_by_chance(struct call *c, const struct udp *udp)
 		call_add_port(c, l, udp->to_port);
 		l->tag = number;
 		forward_update(l);
-		record_update(l);
+		tape_update(l);
 	}
 	return l;
 }
@@ -309,7 +314,7 @@ void call_expect_source(struct call *c, struct source *source)
 	must(l); /* the control thread keeps to CALL_MAX_STREAMS */
 	source->consumer = l;
 	forward_update(l);
-	record_update(l);
+	tape_update(l);
 }
 
 static const char *const source_ends[] = {
@@ -379,8 +384,8 @@ void call_end(struct call *c, const char *reason, usec_t now)
 		return;
 	c->ending = reason;
 	if (strcmp(reason, "discarded") == 0)
-		record_discard(c);
-	c->account->ended = clock_wall();
+		tape_discard(c);
+	c->account->ended = call_wall(c);
 	call_tick(c, now);
 }
 
@@ -396,7 +401,7 @@ static void drain(struct call *c)
 	for (struct leg *l = c->legs; l; l = l->next)
 		stream_drain(l->stream);
 	forward_end(c);
-	record_end(c);
+	tape_end(c);
 }
 
 void call_tick(struct call *c, usec_t now)
@@ -410,7 +415,7 @@ void call_tick(struct call *c, usec_t now)
 		forward_headers(c, now);
 	if (c->ending && !c->drained && c->sources == 0)
 		drain(c);
-	record_tick(c, now);
+	tape_tick(c, now);
 	forward_tick(c, now);
 }
 

@@ -48,6 +48,7 @@ struct call_opts {
 	usec_t header_wait;         /* how long a header waits for it */
 	const char *forward_to;     /* Unix socket for whole packets, or NULL */
 	const struct call_record_opts *record; /* NULL: nothing is recorded */
+	usec_t (*wall)(void);       /* time of the account and its events; NULL: clock_wall */
 };
 
 struct call_env {
@@ -76,6 +77,8 @@ struct call *call_source_ended(struct source **);          /* frees the source *
 void call_tick(struct call *, usec_t now); /* clock_mono; about every 20 ms */
 bool call_is_over(const struct call *);    /* ended, all sinks done, call data final */
 struct account *call_take_account(struct call *); /* once, when it is over */
+/* Of its recordings that are finished, how many were published and how many could not be. */
+void call_recordings(const struct call *, unsigned *published, unsigned *failed);
 uint64_t call_number(const struct call *);
 
 #endif

@@ -87,7 +87,7 @@ struct call {
 	usec_t paused, left_out; /* recording switched off: since when; left out in all */
 	bool discard;            /* nothing of its recordings may stay */
 	char **published;        /* paths of finished recordings, to be discarded by */
-	unsigned n_published;
+	unsigned n_published, n_unpublished; /* the latter stay as .part */
 	char *record_file, *record_path, *record_pattern; /* overrides, or NULL */
 	struct closing *closing;
 	struct unix_peer *unix_peer;
@@ -106,6 +106,7 @@ struct leg *call_leg(struct call *, unsigned number);          /* made when new;
 struct party *call_party(struct call *, unsigned number, bool make);
 void call_event(struct call *, int stream, const char *kind, const char *text, unsigned ms);
 usec_t call_time(const struct call *, usec_t now); /* clock_mono to call time */
+usec_t call_wall(const struct call *);
 
 /* changes.c */
 struct media *call_media(struct call *, unsigned number); /* made when new; NULL: too many */
@@ -123,17 +124,17 @@ void forward_packet(struct call *, struct span packet); /* whole, to forward-to 
 void forward_metadata(struct call *);
 void forward_free(struct call *);
 
-/* record.c */
-void record_update(struct leg *);
-void record_switched(struct call *, usec_t now); /* c->recording has changed */
-void record_ssrc_changed(struct leg *);
-void record_tick(struct call *, usec_t now);
-void record_end(struct call *);
-void record_free(struct leg *);
-void record_discard(struct call *); /* what is recorded, and what will be, must go */
-void record_published(struct call *, const struct sink *); /* a file sink is done */
+/* tape.c */
+void tape_update(struct leg *);
+void tape_switched(struct call *, usec_t now); /* c->recording has changed */
+void tape_ssrc_changed(struct leg *);
+void tape_tick(struct call *, usec_t now);
+void tape_end(struct call *);
+void tape_free(struct leg *);
+void tape_discard(struct call *); /* what is recorded, and what will be, must go */
+void tape_published(struct call *, const struct sink *); /* a file sink is done */
 
-/* forward.c, for record.c too: from here on the sink only drains. Takes label. */
+/* forward.c, for tape.c too: from here on the sink only drains. Takes label. */
 void call_let_go(struct call *, struct sink **, char *label, bool file);
 
 /* report.c */

@@ -101,7 +101,7 @@ static void on_stream(struct call *c, const struct change *ch)
 	l->component = ch->component;
 	stream_set_payloads(l->stream, m ? m->payloads : NULL);
 	forward_update(l);
-	record_update(l);
+	tape_update(l);
 }
 
 static void drop_port(struct leg *l, unsigned i)
@@ -154,7 +154,7 @@ static void on_stream_forwarding(struct call *c, const struct change *ch)
 	l->forwarding = ch->value != 0;
 	call_event(c, (int)ch->n, "forwarding", l->forwarding ? "on" : "off", 0);
 	forward_update(l);
-	record_update(l);
+	tape_update(l);
 }
 
 static void on_recording(struct call *c, bool on)
@@ -163,7 +163,7 @@ static void on_recording(struct call *c, bool on)
 		return;
 	c->recording = on;
 	call_event(c, -1, "recording", on ? "on" : "off", 0);
-	record_switched(c, clock_mono());
+	tape_switched(c, clock_mono());
 }
 
 static void on_override(struct call *c, const struct change *ch)

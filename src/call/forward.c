@@ -260,7 +260,7 @@ static void reap(struct call *c)
 		}
 		*p = closing->next;
 		if (closing->file)
-			record_published(c, closing->sink);
+			tape_published(c, closing->sink);
 		report_sink(c, closing->label, closing->sink);
 		sink_free(&closing->sink);
 		free(closing->label);

@@ -164,6 +164,9 @@ static int measure(struct recording *r, struct recording_result *out)
 	sha_end(&sha, out->sha256);
 	out->frames = r->frames;
 	out->recovered = r->recovered;
+	out->rate_hz = r->opts.rate_hz;
+	out->channels = r->opts.channels;
+	out->started = recording_started(r);
 	return (int)n;
 }
 

@@ -54,6 +54,9 @@ struct recording_result {
 	char *path;            /* of the published file; malloc'd */
 	uint64_t frames, bytes;
 	char sha256[65];       /* hex */
+	uint32_t rate_hz;
+	unsigned channels;
+	usec_t started;        /* clock_wall of sample 0 */
 	bool recovered;
 };
 

@@ -88,7 +88,8 @@ static void begin_tape(struct call *c, struct tape *t, const struct leg *l, int6
 	uint32_t rate_hz, unsigned channels)
 {
 	const struct call_record_opts *o = c->opts->record;
-	usec_t started = c->epoch + c->left_out + position * SEC / rate_hz;
+	usec_t epoch = c->epoch ? c->epoch : c->account->seen; /* nobody was heard */
+	usec_t started = epoch + c->left_out + position * SEC / rate_hz;
 	char *label = tape_label(l, t->count++);
 	char *path = make_path(c, l, &o->name, started);
 	char *fallback = o->fallback.dir ? make_path(c, l, &o->fallback, started) : NULL;
@@ -204,7 +205,7 @@ static void on_mix_advance(void *arg, int64_t position)
 
 /* ---- begin and end ---- */
 
-void record_update(struct leg *l)
+void tape_update(struct leg *l)
 {
 	static const struct outlet_events single = { .audio = on_audio, .advance = on_advance };
 	static const struct outlet_events mixed = {
@@ -243,12 +244,12 @@ static void end_all(struct call *c)
 	end_mix(c);
 }
 
-void record_ssrc_changed(struct leg *l)
+void tape_ssrc_changed(struct leg *l)
 {
 	end_tape(l->call, &l->tape, l);
 }
 
-void record_switched(struct call *c, usec_t now)
+void tape_switched(struct call *c, usec_t now)
 {
 	const struct call_record_opts *o = c->opts->record;
 
@@ -263,7 +264,7 @@ void record_switched(struct call *c, usec_t now)
 	if (o->on_pause == CALL_PAUSE_CUT && c->paused && (c->record_mix || c->legs))
 		c->left_out += call_time(c, now) - c->paused;
 	for (struct leg *l = c->legs; l; l = l->next)
-		record_update(l);
+		tape_update(l);
 }
 
 static void run_mix(struct call *c)
@@ -280,7 +281,7 @@ static void run_mix(struct call *c)
 		mix_run(c->record_mix, without_cuts(c, heard, c->record_rate));
 }
 
-void record_tick(struct call *c, usec_t now)
+void tape_tick(struct call *c, usec_t now)
 {
 	for (struct leg *l = c->legs; l; l = l->next)
 		if (l->tape.sink)
@@ -301,7 +302,7 @@ static bool was_recorded(const struct call *c)
 	return false;
 }
 
-void record_end(struct call *c)
+void tape_end(struct call *c)
 {
 	const struct call_record_opts *o = c->opts->record;
 
@@ -334,11 +335,12 @@ static void remove_file(struct call *c, char *path)
 	free(path);
 }
 
-void record_published(struct call *c, const struct sink *sink)
+void tape_published(struct call *c, const struct sink *sink)
 {
 	struct file_sink_result r;
 
 	file_sink_result(sink, &r);
+	c->n_unpublished += r.error != 0;
 	if (r.error)
 		log_warn_limited("call %s: a recording is not published: %s; it stays as .part",
 			log_mark(c->call_id), strerror(-r.error));
@@ -355,7 +357,13 @@ void record_published(struct call *c, const struct sink *sink)
 	}
 }
 
-void record_discard(struct call *c)
+void call_recordings(const struct call *c, unsigned *published, unsigned *failed)
+{
+	*published = c->n_published;
+	*failed = c->n_unpublished;
+}
+
+void tape_discard(struct call *c)
 {
 	if (!c->opts->record)
 		return;
@@ -368,7 +376,7 @@ void record_discard(struct call *c)
 	c->n_published = 0;
 }
 
-void record_free(struct leg *l)
+void tape_free(struct leg *l)
 {
 	must(!l->tape.sink);
 	outlet_free(&l->to_record);
