@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The inside of a call, for call.c (life), changes.c (what the spool says), forward.c (sinks) and
+/* The inside of a call, long because its parts see each other here and nowhere else: call.c (life),
+ * changes.c (what the spool says), forward.c and tape.c (where audio goes), and
  * report.c (account) only. */
 #ifndef CALL_CALL_PRIVATE_H
 #define CALL_CALL_PRIVATE_H
