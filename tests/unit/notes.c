@@ -17,9 +17,11 @@ static char dir[64];
 
 static struct note sample(void)
 {
+	static char path[] = "/var/lib/rec/a b%\xff\n.wav", parent[] = "call%40host-0123",
+		    label[] = "stream \xc3\xbc";
+
 	return (struct note){
-		.path = "/var/lib/rec/a b%\xff\n.wav", .parent = "call%40host-0123",
-		.label = "stream \xc3\xbc", .format = RECORDING_FLAC, .growing = true, .channels = 2,
+		.path = path, .parent = parent, .label = label, .format = RECORDING_FLAC, .growing = true, .channels = 2,
 		.mp3_bitrate = 64000, .rate_hz = 8000, .started = 1795243720801310, .mode = 0640,
 		.owner = -1, .group = 5,
 	};
@@ -59,11 +61,12 @@ static void test_parse_is_the_reverse(void **state)
 /* One word of a good note replaced. */
 static bool parses_with(const char *word, const char *by)
 {
+	static char short_path[] = "/rec/x.wav";
 	struct note want = sample(), got;
 	char *json, text[8192], *at;
 	bool good;
 
-	want.path = "/rec/x.wav";
+	want.path = short_path;
 	json = note_json(&want);
 	at = strstr(json, word);
 	assert_non_null(at);

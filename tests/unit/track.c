@@ -38,10 +38,10 @@ static void on_event(void *arg, const struct stream_event *e)
 static void pause_of(uint32_t pause, uint16_t lost)
 {
 	static const struct outlet_events events = { .audio = on_audio, .advance = on_advance };
-	struct outlet *outlet = outlet_new(8000, &events, &sheet);
+	struct outlet *outlet = outlet_new(8000, 1, &events, &sheet);
 	struct stream_counts count = { .packets = 0 };
 	struct track_env env = {
-		.name = "test", .outlet = outlet, .count = &count, .event = on_event };
+		.name = "test", .outlets = { .n = 1, .list = { outlet } }, .count = &count, .event = on_event };
 	struct track *t = track_new(1, &(struct jitter_opts){ .window = 64, .hold = SEC }, &env);
 	struct rtp rtp = { .pt = PT_G729, .ssrc = 1,
 		.payload = span_of("\x00\x28", 2) /* a noise of about -40 dB */ };
