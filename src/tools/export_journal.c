@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "tools/export_journal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <uthash.h>
+
+#include "base/mem.h"
+#include "record/disk.h"
+#include "record/notes.h"
+
+#define MAX_BYTES   ((uint64_t)4 << 30)
+#define MAX_SIDECAR ((off_t)16 << 20)
+#define OPEN_DIRS   16
+
+enum state { UNFINISHED, DONE, DROPPED };
+
+struct line { /* the last that was said of a call */
+	UT_hash_handle hh;
+	enum state state;
+	char parent[];
+};
+
+struct export_journal {
+	int fd;
+	char *state, *options;
+	struct line *lines;
+	unsigned unfinished;
+};
+
+static struct line *find(const struct export_journal *j, const char *parent)
+{
+	struct line *l;
+
+	HASH_FIND_STR(j->lines, parent, l);
+	return l;
+}
+
+static void note(struct export_journal *j, struct span parent, enum state state)
+{
+	char *name = xstrndup((const char *)parent.p, parent.n);
+	struct line *l = find(j, name);
+
+	if (!l) {
+		l = xalloc(sizeof(*l) + parent.n + 1);
+		memcpy(l->parent, name, strlen(name) + 1);
+		HASH_ADD_STR(j->lines, parent, l);
+	} else if (l->state == UNFINISHED) {
+		j->unfinished--;
+	}
+	l->state = state;
+	j->unfinished += state == UNFINISHED;
+	free(name);
+}
+
+static int append(struct export_journal *j, const char *verb, const char *text)
+{
+	char *line = xasprintf("%s %s\n", verb, text);
+	size_t n = strlen(line);
+	ssize_t written = write(j->fd, line, n); /* O_APPEND: whole lines, of any thread */
+	int err = written < 0 ? -errno : (size_t)written < n ? -ENOSPC : 0;
+
+	free(line);
+	return err;
+}
+
+/* ---- what was there before ---- */
+
+static bool read_line(struct export_journal *j, struct span line)
+{
+	static const struct {
+		const char *verb;
+		enum state state;
+	} verbs[] = { { "begin ", UNFINISHED }, { "done ", DONE }, { "drop ", DROPPED } };
+
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
+		if (span_starts(line, verbs[i].verb))
+			note(j, span_skip(line, strlen(verbs[i].verb)), verbs[i].state);
+	return !span_starts(line, "options ") || span_is(span_skip(line, 8), j->options);
+}
+
+static char *read_all(struct export_journal *j)
+{
+	struct span text = { 0 }, line;
+	struct stat st;
+	uint8_t *bytes;
+	ssize_t n;
+	bool same = true;
+
+	if (fstat(j->fd, &st) < 0 || (uint64_t)st.st_size > MAX_BYTES)
+		return xstrdup("its journal cannot be read");
+	bytes = xalloc((size_t)st.st_size + 1);
+	n = disk_read(j->fd, 0, bytes, (size_t)st.st_size);
+	if (n > 0)
+		text = span_of(bytes, (size_t)n);
+	while (span_line(&text, &line))
+		same = read_line(j, line) && same;
+	/* what a crash cut off in a line is closed */
+	if (n == 0 || (n > 0 && bytes[n - 1] != '\n'))
+		n = append(j, n ? "\noptions" : "options", j->options);
+	free(bytes);
+	if (n < 0)
+		return xasprintf("its journal cannot be used: %s", strerror((int)-n));
+	return same ? NULL : xstrdup("it was exported to with other options; give another "
+		"directory, or the same options");
+}
+
+/* ---- what calls left that were begun and not done ---- */
+
+static struct export_journal *cleaning; /* of the one thread there is then: nftw has no argument */
+
+static json_t *load_sidecar(const char *path, off_t bytes)
+{
+	return bytes <= MAX_SIDECAR ? json_load_file(path, 0, NULL) : NULL;
+}
+
+/* The recording before its sidecar: one without the other is never left. */
+static void remove_both(const char *path, json_t *sidecar, int dir_bytes)
+{
+	size_t i;
+	json_t *file;
+
+	json_array_foreach(json_object_get(sidecar, "files"), i, file) {
+		const char *name = json_string_value(json_object_get(file, "name"));
+		char *recording;
+
+		if (!name || strchr(name, '/'))
+			continue;
+		recording = xasprintf("%.*s%s", dir_bytes, path, name);
+		unlink(recording);
+		free(recording);
+	}
+	unlink(path);
+}
+
+static int on_file(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	size_t n = strlen(path);
+	const char *parent;
+	struct line *l;
+	json_t *sidecar;
+
+	if (type != FTW_F || n < 5 || strcmp(path + n - 5, ".json") != 0)
+		return 0;
+	sidecar = load_sidecar(path, st->st_size);
+	parent = json_string_value(json_object_get(json_object_get(sidecar, "call"), "parent"));
+	l = parent ? find(cleaning, parent) : NULL;
+	if (l && l->state == UNFINISHED)
+		remove_both(path, sidecar, at->base);
+	json_decref(sidecar);
+	return 0;
+}
+
+static void remove_parts(struct export_journal *j)
+{
+	char **files = notes_list(j->state);
+
+	for (char **f = files; *f; f++) {
+		struct note n;
+
+		if (notes_load(*f, &n) == 0) {
+			char *part = xasprintf("%s.part", n.path), *part2 = xasprintf("%s2", part);
+
+			unlink(part);
+			unlink(part2);
+			free(part);
+			free(part2);
+			note_fini(&n);
+		}
+		notes_remove(*f);
+		free(*f);
+	}
+	free(files);
+}
+
+static int clean(struct export_journal *j, const char *dir)
+{
+	int err = 0;
+
+	remove_parts(j);
+	if (!j->unfinished)
+		return 0;
+	cleaning = j;
+	if (nftw(dir, on_file, OPEN_DIRS, FTW_PHYS) < 0)
+		err = -errno;
+	cleaning = NULL;
+	for (struct line *l = j->lines; l && !err; l = l->hh.next)
+		if (l->state == UNFINISHED) {
+			l->state = DROPPED;
+			err = append(j, "drop", l->parent);
+		}
+	j->unfinished = 0;
+	return err;
+}
+
+/* ---- life ---- */
+
+static char *options_text(const struct export_opts *o)
+{
+	return xasprintf("%s%s%s %s %u %u %u %s %s", o->format, o->mixed ? " mixed" : "",
+		o->single ? " single" : "", o->mix_method, o->channels, o->rate_hz, o->mp3_bitrate,
+		o->empty_calls, o->pattern);
+}
+
+static char *open_file(struct export_journal *j)
+{
+	char *path = xasprintf("%s/journal", j->state), *why = NULL;
+
+	if (mkdir(j->state, 0700) < 0 && errno != EEXIST)
+		why = xasprintf("cannot be written: %s", strerror(errno));
+	else if ((j->fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600)) < 0)
+		why = xasprintf("cannot be written: %s", strerror(errno));
+	else if (flock(j->fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+		why = xstrdup("another export writes there now");
+	free(path);
+	return why;
+}
+
+struct export_journal *export_journal_open(const struct export_opts *o, char **why)
+{
+	struct export_journal *j = xnew(struct export_journal);
+	int err;
+
+	j->fd = -1;
+	j->state = xasprintf("%s/.spoolwire-export", o->dir);
+	j->options = options_text(o);
+	*why = open_file(j);
+	if (!*why)
+		*why = read_all(j);
+	if (!*why && (err = clean(j, o->dir)) < 0)
+		*why = xasprintf("what an earlier export left there cannot be removed: %s",
+			strerror(-err));
+	if (*why)
+		export_journal_close(&j);
+	return j;
+}
+
+void export_journal_close(struct export_journal **jp)
+{
+	struct export_journal *j = *jp;
+	struct line *l, *next;
+
+	*jp = NULL;
+	if (!j)
+		return;
+	HASH_ITER(hh, j->lines, l, next) {
+		HASH_DEL(j->lines, l);
+		free(l);
+	}
+	if (j->fd >= 0)
+		close(j->fd);
+	free(j->state);
+	free(j->options);
+	free(j);
+}
+
+const char *export_journal_state(const struct export_journal *j)
+{
+	return j->state;
+}
+
+bool export_journal_has(const struct export_journal *j, const char *parent)
+{
+	const struct line *l = find(j, parent);
+
+	return l && l->state == DONE;
+}
+
+/* On disk before a recording is: after a power cut it is known whose that was. */
+int export_journal_begin(struct export_journal *j, const char *parent)
+{
+	int err = append(j, "begin", parent);
+
+	return !err && fdatasync(j->fd) < 0 ? -errno : err;
+}
+
+int export_journal_done(struct export_journal *j, const char *parent)
+{
+	return append(j, "done", parent);
+}
