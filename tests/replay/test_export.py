@@ -1,0 +1,355 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""spoolwire-ctl export: pcaps to recordings and sidecars. Real ones of rtpengine 10.5 from
+tests/data/recordings, and odd ones written here. Python's standard library only."""
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import wave
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from harness import DEADLINE, SOURCE, Case, level, main, program, read, wait_for  # noqa: E402
+from recording import Recording, Voice  # noqa: E402
+
+DATA = os.path.join(SOURCE, "tests", "data", "recordings")
+REAL = {  # parent: tones of caller and callee, seconds of both together
+    "34cbe591f0e99e6d%40127.0.0.2-01d1de2e07578095": (440, 880, 2.0),
+    "287b13c9e2f8ee21%40127.0.0.2-2d9b802a32809e71": (440, 880, 3.0),
+    "1-14375%40127.0.0.2-dd27e2834beaf3d8": (440, 880, 3.0),
+    "e4df42d1e7553eda%40127.0.0.2-3f86dd5402dfd275": (440, 880, 1.0),
+}
+KINDS = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int,
+    "number": (int, float), "null": type(None)}
+
+
+def sound(path):
+    """(rate, [samples of each channel]) of a WAV file."""
+    with wave.open(path) as w:
+        n, rate = w.getnchannels(), w.getframerate()
+        flat = memoryview(w.readframes(w.getnframes())).cast("h").tolist()
+    return rate, [flat[c::n] for c in range(n)]
+
+
+class ExportTest(Case):
+    def setUp(self):
+        super().setUp()
+        self.spool = os.path.join(self.dir, "spool")
+        self.out = os.path.join(self.dir, "out")
+
+    def export(self, *args, status=0, out=None):
+        """What it said."""
+        done = subprocess.run([program("spoolwire-ctl"), "export", "-o", out or self.out, *args],
+            capture_output=True, text=True, timeout=DEADLINE * 4, check=False)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    def files(self, out=None):
+        """{name: bytes} of all that is published; nothing else may be there."""
+        found = {}
+        for name in sorted(os.listdir(out or self.out)):
+            if name != ".spoolwire-export":
+                self.assertFalse(".part" in name, name)
+                found[name] = read(os.path.join(out or self.out, name))
+        return found
+
+    def speaking(self, call_id, seconds=1.0, caller=440, callee=880, text=None):
+        """Ports of the first offer are where the callee sends."""
+        r = Recording(self.spool, call_id)
+        r.sdp("offer", 20000)
+        r.sdp("answer", 20010)
+        r.speak(0, seconds, (20010, Voice(caller, 0x11111111)), (20000, Voice(callee, 0x22222222)))
+        r.finish("from:alice|to:bob", text=text)
+        return r
+
+    # ---- what has to be so ----
+
+    def assertFits(self, schema, value, where="sidecar"):
+        """JSON Schema, as far as ours use it."""
+        if "enum" in schema:
+            self.assertIn(value, schema["enum"], where)
+        kinds = schema.get("type", [])
+        kinds = [kinds] if isinstance(kinds, str) else kinds
+        if kinds:
+            self.assertTrue(any(isinstance(value, KINDS[k]) and
+                (k == "boolean" or not isinstance(value, bool)) for k in kinds), (where, value))
+        if "minimum" in schema and isinstance(value, (int, float)):
+            self.assertGreaterEqual(value, schema["minimum"], where)
+        if "pattern" in schema and isinstance(value, str):
+            self.assertRegex(value, schema["pattern"], where)
+        if isinstance(value, dict):
+            for name in schema.get("required", []):
+                self.assertIn(name, value, where)
+            for name, inner in schema.get("properties", {}).items():
+                if name in value:
+                    self.assertFits(inner, value[name], f"{where}.{name}")
+        if isinstance(value, list) and "items" in schema:
+            for i, item in enumerate(value):
+                self.assertFits(schema["items"], item, f"{where}[{i}]")
+
+    def sidecar(self, name):
+        """Of a recording, which it has to be true of."""
+        path = os.path.join(self.out, name)
+        data = json.loads(read(os.path.splitext(path)[0] + ".json"))
+        for schema, value in ("recording", data), ("account", data["call"]):
+            with open(os.path.join(SOURCE, "docs", schema + ".schema.json"), encoding="utf-8") as f:
+                self.assertFits(json.load(f), value)
+        self.assertEqual(len(data["files"]), 1)
+        file, content = data["files"][0], read(path)
+        self.assertEqual((file["name"], file["path"]), (name, os.path.realpath(path)))
+        self.assertEqual(file["bytes"], len(content))
+        self.assertEqual(file["sha256"], hashlib.sha256(content).hexdigest())
+        self.assertFalse(data["recovered"])
+        for stream in data["call"]["streams"]:
+            self.assertTrue(stream["balances"], stream)
+        return data, file
+
+    def assertTone(self, samples, rate, hz, share=0.85):
+        """In its middle: beside it Opus and others begin and end."""
+        part = samples[len(samples) // 4:len(samples) * 3 // 4]
+        self.assertGreater(level(part, rate, hz), share, f"{hz} Hz")
+
+    def assertSummary(self, said, **counts):
+        for what, n in counts.items():
+            self.assertIn(f"{n} {what}", said)
+
+    # ---- sound, names, sidecars ----
+
+    def test_real_ones(self):
+        said = self.export(DATA, "--mix-method", "channels")
+        self.assertSummary(said, exported=6, skipped=0, failed=0)
+        for parent, (caller, callee, seconds) in REAL.items():
+            data, file = self.sidecar(f"{parent}-mix.wav")
+            self.assertEqual(data["call"]["parent"], parent)
+            self.assertEqual(file["channel-map"], ["caller", "callee"])
+            rate, channels = sound(file["path"])
+            self.assertEqual((rate, len(channels)), (file["rate"], 2))
+            self.assertEqual(len(channels[0]), file["frames"])
+            self.assertAlmostEqual(file["duration"], seconds, delta=0.12)
+            self.assertTone(channels[0], rate, caller)
+            self.assertTone(channels[1], rate, callee)
+            singles = [n for n in self.files() if n.startswith(parent) and n.endswith(".wav") and
+                "mix" not in n]
+            self.assertEqual(len(singles), 2)
+            for name in singles:
+                self.assertRegex(name[len(parent):], r"^-[0-9a-f]{8}(-1)?\.wav$")
+                _, single = self.sidecar(name)
+                self.assertAlmostEqual(single["duration"], seconds, delta=0.12)
+                self.assertTone(sound(single["path"])[1][0], single["rate"],
+                    caller if single["channel-map"][0] == "caller" else callee)
+
+    def test_time_is_the_file_s(self):
+        r = self.speaking("old")
+        self.export(self.spool, "--mixed", "--pattern", "%Y%m%d-%c-%t")
+        name = time.strftime("%Y%m%d-old-mix.wav", time.localtime(r.begin))
+        data, _ = self.sidecar(name)
+        begin, end = (time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(t))
+            for t in (r.begin, r.begin + 2))
+        for at in (data["call"]["seen"], data["call"]["first-packet"], data["call"]["ended"],
+                *(e["at"] for e in data["call"]["events"])):
+            self.assertTrue(begin <= at <= end, (begin, at, end))
+        self.assertEqual(data["call"]["metadata"]["parsed"], {"from": "alice", "to": "bob"})
+
+    def test_formats(self):
+        self.speaking("formats", 2.0)
+        for form in "wav", "mp3", "opus", "flac", "raw":
+            self.out = os.path.join(self.dir, form)
+            self.export(self.spool, "--mixed", "--format", form, "--rate", "16000",
+                "--mix-method", "channels")
+            (name,) = [n for n in self.files() if not n.endswith(".json")]
+            _, file = self.sidecar(name)
+            self.assertEqual((file["format"], file["rate"], file["channels"]), (form, 16000, 2))
+            self.assertAlmostEqual(file["duration"], 2.0, delta=0.02)
+            if form == "raw":
+                self.assertEqual(file["bytes"], file["frames"] * 4)
+                continue
+            self.assertOthersAgree(file)
+
+    def assertOthersAgree(self, file):
+        if shutil.which("ffprobe"):
+            said = json.loads(subprocess.run(["ffprobe", "-v", "error", "-show_streams",
+                "-of", "json", file["path"]], capture_output=True, check=True).stdout)["streams"][0]
+            self.assertEqual(said["channels"], file["channels"])
+            self.assertAlmostEqual(float(said["duration"]), file["duration"], delta=0.15)
+        if shutil.which("sox") and file["format"] in ("wav", "flac"):
+            said = subprocess.run(["sox", "--i", "-D", file["path"]], capture_output=True,
+                check=True).stdout
+            self.assertAlmostEqual(float(said), file["duration"], delta=0.001)
+
+    def test_a_late_party_is_in_its_place(self):
+        r = Recording(self.spool, "late")
+        r.sdp("offer", 20000)
+        r.sdp("answer", 20010)
+        r.speak(0, 1.0, (20010, Voice(440, 1)))
+        r.speak(1.0, 1.0, (20010, Voice(440, 1, sequence=51, timestamp=50 * 160)),
+            (20000, Voice(880, 2)))
+        r.finish()
+        self.export(self.spool, "--mixed", "--mix-method=channels")
+        rate, (left, right) = sound(os.path.join(self.out, f"{r.parent}-mix.wav"))
+        self.assertAlmostEqual(len(left) / rate, 2.0, delta=0.02)
+        self.assertEqual(max(map(abs, right[:int(0.95 * rate)])), 0)
+        self.assertTone(right[rate:], rate, 880)
+        self.assertTone(left, rate, 440)
+
+    def test_pcaps_of_one_name_are_two_calls(self):
+        for n in "a", "b":
+            r = self.speaking(n)
+            os.makedirs(os.path.join(self.dir, n))
+            shutil.copy(os.path.join(self.spool, "pcaps", r.parent + ".pcap"),
+                os.path.join(self.dir, n, "call.pcap"))
+        said = self.export(os.path.join(self.dir, "a", "call.pcap"), os.path.join(self.dir, "b"),
+            "--single")
+        self.assertSummary(said, exported=2, recordings=4)
+        for name in self.files():
+            self.assertTrue(name.startswith("call-"), name)
+
+    # ---- again ----
+
+    def test_done_is_skipped(self):
+        self.speaking("first")
+        self.export(self.spool)
+        before = self.files()
+        self.assertSummary(self.export(self.spool), exported=0, skipped=1)
+        self.assertEqual(self.files(), before)
+        self.speaking("second")
+        self.assertSummary(self.export(self.spool), exported=1, skipped=1)
+        self.assertEqual(len(self.files()), 12)
+        self.assertIn("other options", self.export(self.spool, "--format=flac", status=1))
+
+    def test_killed_and_gone_on(self):
+        for n in range(12):
+            self.speaking(f"call{n}", 3.0)
+        clean = os.path.join(self.dir, "clean")
+        self.export(self.spool, out=clean)
+        journal = os.path.join(self.out, ".spoolwire-export", "journal")
+        for done in range(1, 10, 2):
+            with subprocess.Popen([program("spoolwire-ctl"), "export", self.spool, "-o", self.out,
+                    "--quiet"]) as p:
+                wait_for("some calls", lambda: p.poll() is not None or
+                    read(journal).count(b"\ndone ") >= done)
+                p.send_signal(signal.SIGKILL)
+        self.export(self.spool)
+        self.assertEqual(self.sounds(self.out), self.sounds(clean))
+        left = os.path.join(self.out, ".spoolwire-export", "recordings")
+        self.assertEqual(os.listdir(left), [])
+
+    def sounds(self, out):
+        return {name: hashlib.sha256(data).hexdigest() for name, data in self.files(out).items()
+            if name.endswith(".wav")}
+
+    def test_what_was_left_is_removed(self):
+        """A crash between two recordings of a call, as the journal and the disk would be."""
+        r = self.speaking("torn")
+        self.export(self.spool)
+        whole = self.sounds(self.out)
+        journal = os.path.join(self.out, ".spoolwire-export", "journal")
+        with open(journal, "r+", encoding="utf-8") as f:
+            text = f.read().replace(f"done {r.parent}\n", "")
+            f.seek(0)
+            f.truncate()
+            f.write(text)
+        os.unlink(os.path.join(self.out, f"{r.parent}-mix.wav"))
+        self.assertSummary(self.export(self.spool), exported=1)
+        self.assertEqual(self.sounds(self.out), whole)
+
+    def test_one_at_a_time(self):
+        self.speaking("alone")
+        self.export(self.spool)
+        with open(os.path.join(self.out, ".spoolwire-export", "journal"), "rb") as f:
+            fcntl.flock(f, fcntl.LOCK_EX)
+            self.assertIn("another export", self.export(self.spool, status=1))
+
+    # ---- what is broken ----
+
+    def test_broken_ones(self):
+        good, cut, odd = (self.speaking(n) for n in ("good", "cut", "odd"))
+        cut.finish(pcap=cut.pcap()[:-100])
+        data = bytearray(odd.pcap())
+        at = 24 + 60 * (16 + 200)
+        data[at + 8:at + 12] = b"\xff\xff\xff\x7f"
+        odd.finish(pcap=bytes(data))
+        for name, content in ("rubbish", os.urandom(5000)), ("short", b"\xd4\xc3\xb2\xa1"):
+            Recording(self.spool, name).finish(pcap=content)
+        nothing, header = Recording(self.spool, "nothing"), Recording(self.spool, "header")
+        nothing.finish(pcap=b"")
+        header.finish()
+        said = self.export(self.spool, os.path.join(self.dir, "missing"), status=1)
+        self.assertSummary(said, exported=4, failed=4)
+        for name in "rubbish", "short", "odd":
+            self.assertEqual(len(re.findall(rf"pcaps/{name}-\S+\.pcap: ", said)), 1, said)
+        self.assertRegex(said, r"odd-\S+: damaged at byte 12984")
+        self.assertRegex(said, r"missing: No such file")
+        for r, seconds in (good, 1.0), (cut, 1.0), (odd, 0.6):
+            self.assertAlmostEqual(self.sidecar(f"{r.parent}-mix.wav")[1]["duration"], seconds,
+                delta=0.03)
+        for r in nothing, header:
+            data, file = self.sidecar(f"{r.parent}-mix.wav")
+            self.assertEqual(file["frames"], 0)
+            self.assertFalse(file["start"].startswith("1970"))
+        # Mended, it is done anew and nothing is there twice.
+        odd.finish()
+        said = self.export(self.spool, status=1)
+        self.assertSummary(said, exported=1, skipped=4, failed=2)
+        self.assertAlmostEqual(self.sidecar(f"{odd.parent}-mix.wav")[1]["duration"], 1.0,
+            delta=0.02)
+        self.assertFalse([n for n in self.files() if re.search(r"-[1-9]\.(wav|json)$", n)])
+
+    def test_odd_metadata(self):
+        r = self.speaking("rubbish", text=os.urandom(3000).hex())
+        self.export(self.spool, "--single")
+        names = [n for n in self.files() if n.endswith(".wav")]
+        self.assertEqual(names, [f"{r.parent}-11111111.wav", f"{r.parent}-22222222.wav"])
+
+    def test_nothing_leaves_the_directory(self):
+        self.speaking("../../../tmp/evil")
+        self.speaking("..")
+        self.export(self.spool, "--pattern", "%c/%r-%t")
+        for folder, _, _ in os.walk(self.dir):
+            self.assertEqual(os.path.commonpath([folder, self.dir]), self.dir)
+        outside = set(os.listdir(self.dir)) - {"spool", "out"}
+        self.assertEqual(outside, set())
+
+    # ---- which ----
+
+    def test_running_calls_are_left_out(self):
+        r = self.speaking("running")
+        os.rename(os.path.join(self.spool, "metadata", f"rtpengine-meta-{r.parent}.txt"),
+            os.path.join(self.spool, "tmp", f"rtpengine-meta-{r.parent}.tmp"))
+        self.assertIn("1 left out", self.export(self.spool))
+        old = time.time() - 7200
+        for name in f"tmp/rtpengine-meta-{r.parent}.tmp", f"pcaps/{r.parent}.pcap":
+            os.utime(os.path.join(self.spool, name), (old, old))
+        self.assertSummary(self.export(self.spool), exported=1)
+
+    def test_since_and_until(self):
+        for n, day in enumerate((1, 2, 3)):
+            r = self.speaking(f"day{day}")
+            at = time.mktime((2026, 3, day, 12, 0, 0, 0, 0, -1)) + n
+            os.utime(os.path.join(self.spool, "pcaps", r.parent + ".pcap"), (at, at))
+        said = self.export(self.spool, "--since=2026-03-02", "--until=2026-03-02T23:59:59", "--mixed")
+        self.assertSummary(said, exported=1)
+        self.assertEqual([n[:4] for n in self.files()], ["day2", "day2"])
+
+    def test_empty_calls(self):
+        Recording(self.spool, "empty").finish()
+        self.assertSummary(self.export(self.spool, "--empty-calls=drop"), exported=1, recordings=0)
+        self.assertEqual(self.files(), {})
+
+    def test_options(self):
+        for wrong in (["--pattern=%c"], ["--format=ogg"], ["--jobs=0"], ["--since=now"],
+                ["--mix-method=x"], ["--format=mp3", "--mix-method=channels", "--channels=3"]):
+            self.export(self.dir, *wrong, status=2)
+        self.export(status=2)
+        for args, status in ([], 2), (["nothing"], 2), (["--help"], 0), (["export", "--help"], 0):
+            self.assertEqual(subprocess.run([program("spoolwire-ctl"), *args], check=False,
+                capture_output=True).returncode, status, args)
+
+
+if __name__ == "__main__":
+    main()
