@@ -136,7 +136,9 @@ static double seconds(const struct export *e)
 
 static double hours_of_audio(void)
 {
-	return (double)counter_sum(COUNT_MS_DECODED) / 3.6e6;
+	uint64_t ms = counter_sum(COUNT_MS_DECODED);
+
+	return (double)ms / 3.6e6;
 }
 
 static void draw_bar(struct export *e)

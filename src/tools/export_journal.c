@@ -19,6 +19,8 @@
 #define MAX_BYTES   ((uint64_t)4 << 30)
 #define MAX_SIDECAR ((off_t)16 << 20)
 #define OPEN_DIRS   16
+#define MARK_BYTES  100 /* of a call-id that names certainly have: long ones are cut */
+#define TAG_BYTES   17  /* "-<16 hex>" of a parent */
 
 enum state { UNFINISHED, DONE, DROPPED };
 
@@ -31,6 +33,8 @@ struct line { /* the last that was said of a call */
 struct export_journal {
 	int fd;
 	char *state, *options;
+	size_t dir_bytes;
+	bool names_have_tag;
 	struct line *lines;
 	unsigned unfinished;
 };
@@ -140,14 +144,54 @@ static void remove_both(const char *path, json_t *sidecar, int dir_bytes)
 	unlink(path);
 }
 
+static bool ends_with(const char *path, const char *suffix)
+{
+	size_t n = strlen(path), m = strlen(suffix);
+
+	return n >= m && strcmp(path + n - m, suffix) == 0;
+}
+
+/* %c is in every name, %r in most. */
+static bool is_named_after(const char *name, const char *parent)
+{
+	size_t n = strlen(parent), id = n > TAG_BYTES ? n - TAG_BYTES : n;
+
+	if (!memmem(name, strlen(name), parent, id < MARK_BYTES ? id : MARK_BYTES))
+		return false;
+	return !cleaning->names_have_tag || n <= TAG_BYTES || strstr(name, parent + id + 1);
+}
+
+/* Whoever writes a recording holds its lock. */
+static bool is_locked(const char *path)
+{
+	int fd = disk_open(path, O_RDWR);
+	bool locked = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+
+	if (fd >= 0)
+		close(fd);
+	return locked;
+}
+
+/* Of a crash between the file and its note, or within a sidecar. */
+static void remove_part(const char *path)
+{
+	for (struct line *l = cleaning->lines; l; l = l->hh.next)
+		if (l->state == UNFINISHED && is_named_after(path + cleaning->dir_bytes, l->parent)) {
+			if (!is_locked(path))
+				unlink(path);
+			return;
+		}
+}
+
 static int on_file(const char *path, const struct stat *st, int type, struct FTW *at)
 {
-	size_t n = strlen(path);
 	const char *parent;
 	struct line *l;
 	json_t *sidecar;
 
-	if (type != FTW_F || n < 5 || strcmp(path + n - 5, ".json") != 0)
+	if (type == FTW_F && (ends_with(path, ".part") || ends_with(path, ".part2")))
+		remove_part(path);
+	if (type != FTW_F || !ends_with(path, ".json"))
 		return 0;
 	sidecar = load_sidecar(path, st->st_size);
 	parent = json_string_value(json_object_get(json_object_get(sidecar, "call"), "parent"));
@@ -231,6 +275,8 @@ struct export_journal *export_journal_open(const struct export_opts *o, char **w
 	j->fd = -1;
 	j->state = xasprintf("%s/.spoolwire-export", o->dir);
 	j->options = options_text(o);
+	j->dir_bytes = strlen(o->dir);
+	j->names_have_tag = strstr(o->pattern, "%r") != NULL;
 	*why = open_file(j);
 	if (!*why)
 		*why = read_all(j);

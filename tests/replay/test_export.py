@@ -255,7 +255,14 @@ class ExportTest(Case):
             f.truncate()
             f.write(text)
         os.unlink(os.path.join(self.out, f"{r.parent}-mix.wav"))
+        for name in f"{r.parent}-11111111.wav.part", f"{r.parent}-mix.json.part":
+            with open(os.path.join(self.out, name), "wb"):
+                pass
+        other = os.path.join(self.out, "somebody's.wav.part")
+        with open(other, "wb"):
+            pass
         self.assertSummary(self.export(self.spool), exported=1)
+        os.unlink(other)
         self.assertEqual(self.sounds(self.out), whole)
 
     def test_one_at_a_time(self):
