@@ -30,20 +30,29 @@ static const struct {
 	[CONFIG_RAW] = { RECORDING_RAW, "raw" },
 };
 
-static void need_output_dir(const struct config *c)
+/* Looked at before it is made: mkdir() waits for a file system that is frozen, even where the
+ * directory is there. 0 or -errno. */
+static int make_output_dir(const struct config *c)
 {
 	int mode = c->output_dir_mode >= 0 ? c->output_dir_mode : 0700;
 
-	if (mkdir(c->output_dir, (mode_t)mode) < 0 && errno != EEXIST)
-		die("cannot make %s: %s; name another directory with output-dir", c->output_dir,
-			strerror(errno));
 	if (access(c->output_dir, W_OK | X_OK) == 0)
-		return;
-	if (!c->output_fallback_dir)
+		return 0;
+	if (errno != ENOENT)
+		return -errno;
+	return mkdir(c->output_dir, (mode_t)mode) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static void need_output_dir(const struct config *c)
+{
+	int err = make_output_dir(c);
+
+	if (err && !c->output_fallback_dir)
 		die("cannot write in %s: %s; name another directory with output-dir", c->output_dir,
-			strerror(errno));
-	log_err("cannot write in %s: %s; recordings go to output-fallback-dir", c->output_dir,
-		strerror(errno));
+			strerror(-err));
+	if (err)
+		log_err("cannot write in %s: %s; recordings go to output-fallback-dir",
+			c->output_dir, strerror(-err));
 }
 
 static void describe_file(struct recording_opts *file, const struct config *c)
@@ -118,8 +127,7 @@ static int write_sidecar(void *arg, const char *parent, const char *label,
 	const struct repair *repair = arg;
 	const char *who[16] = { "", "", "", "", "", "", "", "", "", "", "", "", "", "", "", "" };
 	unsigned channels = result->channels < 16 ? result->channels : 16;
-	struct keepsake *k = keepsake_new(repair->opts, label, result->rate_hz, result->started,
-		channels, who);
+	struct keepsake *k = keepsake_new(repair->opts, label, result->rate_hz, channels, who);
 	int err = keepsake_write(k, result);
 
 	keepsake_free(k);
