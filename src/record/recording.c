@@ -238,9 +238,10 @@ int recording_write(struct recording *r, uint64_t frame, struct span samples)
 		err = write_samples(r, frame, samples);
 	else
 		err = ftruncate(r->fd, (off_t)(r->header + end * r->frame)) < 0 ? -errno : 0;
-	if (!err)
-		r->frames = end;
-	return err;
+	if (err)
+		return err;
+	r->frames = end;
+	return r->opts.growing ? recording_write_header(r) : 0; /* somebody reads it */
 }
 
 /* In this order the header never speaks of samples that a power cut could take back. */

@@ -33,6 +33,7 @@ struct file_sink {
 	uint32_t rate_hz;
 	unsigned channels, frame;     /* frame: [bytes] */
 	unsigned buffer_ms;
+	bool at_once;                 /* flush-packets */
 	size_t slab;                  /* [bytes] */
 	int64_t next;                 /* position after what was put */
 	uint64_t handed;              /* [frames] left the backlog */
@@ -239,7 +240,8 @@ static bool is_due(struct file_sink *s, usec_t now)
 		return false;
 	if (!s->waiting_since)
 		s->waiting_since = now;
-	return s->ending || waiting >= s->slab || now - s->waiting_since >= HAND_OVER;
+	return s->ending || s->at_once || waiting >= s->slab ||
+		now - s->waiting_since >= HAND_OVER;
 }
 
 static void hand_over(struct file_sink *s, usec_t now)
@@ -493,6 +495,7 @@ struct sink *file_sink_new(const struct file_sink_opts *o)
 	s->channels = o->file.channels;
 	s->frame = frame;
 	s->buffer_ms = o->buffer_ms;
+	s->at_once = o->file.growing;
 	s->next = o->origin;
 	s->last_failed = &s->failed;
 	return &s->sink;
