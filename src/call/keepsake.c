@@ -19,13 +19,12 @@ struct keepsake {
 	const char *format;
 	char *label, *account;
 	uint32_t rate_hz;
-	usec_t started;
 	unsigned channels;
 	char **who; /* NULL at the end */
 };
 
 struct keepsake *keepsake_new(const struct call_record_opts *o, const char *label,
-	uint32_t rate_hz, usec_t started, unsigned channels, const char *const *who)
+	uint32_t rate_hz, unsigned channels, const char *const *who)
 {
 	struct keepsake *k = xnew(struct keepsake);
 
@@ -35,7 +34,6 @@ struct keepsake *keepsake_new(const struct call_record_opts *o, const char *labe
 	k->format = o->format;
 	k->label = xstrdup(label);
 	k->rate_hz = rate_hz;
-	k->started = started;
 	k->channels = channels;
 	k->who = xalloc((channels + 1) * sizeof(*k->who));
 	for (unsigned i = 0; i < channels; i++)
@@ -65,7 +63,7 @@ int keepsake_write(void *arg, const struct recording_result *r)
 	struct sidecar_file file = {
 		.path = r->path, .format = k->format, .label = k->label, .rate_hz = k->rate_hz,
 		.channels = k->channels, .frames = r->frames, .bytes = r->bytes,
-		.recovered = r->recovered, .started = k->started,
+		.recovered = r->recovered, .started = r->started,
 		.channel_map = (const char *const *)k->who };
 	char *json, *path;
 	int err;

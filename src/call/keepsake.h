@@ -10,7 +10,7 @@ struct keepsake;
 
 /* channels: who is in which, "caller", a tag or ""; copied. */
 struct keepsake *keepsake_new(const struct call_record_opts *, const char *label,
-	uint32_t rate_hz, usec_t started, unsigned channels, const char *const *who);
+	uint32_t rate_hz, unsigned channels, const char *const *who);
 void keepsake_set_account(struct keepsake *, char **account_json); /* takes it */
 int keepsake_write(void *keepsake, const struct recording_result *); /* before the file appears */
 void keepsake_free(void *keepsake);

@@ -74,14 +74,14 @@ static char *tape_label(const struct leg *l, unsigned count)
 }
 
 static struct keepsake *make_keepsake(struct call *c, const struct leg *l, const char *label,
-	uint32_t rate_hz, usec_t started, unsigned channels)
+	uint32_t rate_hz, unsigned channels)
 {
 	const char *who[16] = { NULL };
 	unsigned n = channels < 16 ? channels : 16;
 
 	for (unsigned i = 0; i < n; i++)
 		who[i] = l ? who_is_in(c, l->tag) : channels > 1 ? who_is_in(c, i) : "all";
-	return keepsake_new(c->opts->record, label, rate_hz, started, n, who);
+	return keepsake_new(c->opts->record, label, rate_hz, n, who);
 }
 
 static void begin_tape(struct call *c, struct tape *t, const struct leg *l, int64_t position,
@@ -102,7 +102,7 @@ static void begin_tape(struct call *c, struct tape *t, const struct leg *l, int6
 	file.rate_hz = rate_hz;
 	file.started = started;
 	t->origin = t->next = position;
-	t->keepsake = make_keepsake(c, l, label, rate_hz, started, channels);
+	t->keepsake = make_keepsake(c, l, label, rate_hz, channels);
 	t->sink = file_sink_new(&(struct file_sink_opts){
 		.writer = o->writer, .budget = c->budget, .file = file, .fallback_path = fallback,
 		.origin = position, .buffer_ms = o->buffer_ms, .resume = c->layout == SPOOL_PROC,
