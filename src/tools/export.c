@@ -55,7 +55,7 @@ static void failed(struct export *e, const struct export_file *f, const char *wh
 static void finish(struct export *e, struct export_call **x)
 {
 	const struct export_file *f = export_call_file(*x);
-	char *why = export_call_end(x, &e->env);
+	char *why = export_call_end(x);
 	int err = why ? 0 : export_journal_done(e->journal, f->parent);
 
 	if (why)
@@ -105,6 +105,14 @@ static struct export_call *begin(struct export *e, size_t i)
 	return x;
 }
 
+/* list.n: none is left, or none will succeed. */
+static size_t next_file(struct export *e)
+{
+	size_t i = atomic_load(&e->stats.stop) ? e->list.n : atomic_fetch_add(&e->next, 1);
+
+	return i < e->list.n ? i : e->list.n;
+}
+
 static void *work(void *arg)
 {
 	struct export *e = arg;
@@ -113,7 +121,7 @@ static void *work(void *arg)
 	size_t i = 0;
 
 	while (i < e->list.n || n) {
-		if (n < ENDING && (i = atomic_fetch_add(&e->next, 1)) < e->list.n) {
+		if (n < ENDING && (i = next_file(e)) < e->list.n) {
 			struct export_call *x = begin(e, i);
 
 			if (x)
@@ -168,6 +176,12 @@ static void watch(struct export *e)
 	fputc('\n', stderr);
 }
 
+static size_t untried(const struct export *e)
+{
+	return e->list.n - atomic_load(&e->stats.exported) - atomic_load(&e->stats.skipped) -
+		atomic_load(&e->stats.failed);
+}
+
 static void say_summary(struct export *e)
 {
 	double hours = hours_of_audio(), took = seconds(e);
@@ -177,6 +191,8 @@ static void say_summary(struct export *e)
 	printf("%zu files: %u exported, %u skipped, %u failed", e->list.n + e->list.bad,
 		atomic_load(&e->stats.exported), atomic_load(&e->stats.skipped),
 		atomic_load(&e->stats.failed) + e->list.bad);
+	if (untried(e))
+		printf(", %zu not tried (the disk takes nothing any more)", untried(e));
 	if (e->list.running)
 		printf(", %u left out (their calls may still go on)", e->list.running);
 	printf("; %u recordings of %.2f h of calls, %.2f h of audio, in %.1f s (%.0f times real "
@@ -277,7 +293,7 @@ int export_main(int argc, char **argv)
 	run(e);
 	writer_stop(&e->record.writer, clock_mono() + SEC);
 	say_summary(e);
-	ok = !e->list.bad && !atomic_load(&e->stats.failed);
+	ok = !e->list.bad && !atomic_load(&e->stats.failed) && !untried(e);
 	export_journal_close(&e->journal);
 	export_list_free(&e->list);
 	free(dir);

@@ -54,6 +54,7 @@ struct export_stats { /* of all threads */
 	atomic_uint exported, skipped, failed, recordings;
 	atomic_ullong bytes;   /* read or skipped */
 	atomic_llong calls;    /* [us] of calls */
+	atomic_bool stop;      /* the disk does not take anything: no file is begun any more */
 };
 
 struct export_env {
@@ -69,7 +70,7 @@ struct export_call *export_call_new(const struct export_env *, const struct expo
 	unsigned number, char **why);
 bool export_call_is_over(struct export_call *); /* also does what is due */
 /* What went wrong, malloc'd; NULL: nothing. Frees. */
-char *export_call_end(struct export_call **, const struct export_env *);
+char *export_call_end(struct export_call **);
 const struct export_file *export_call_file(const struct export_call *);
 
 #endif

@@ -27,6 +27,7 @@ _Static_assert(READ_BYTES >= PCAP_MAX_RECORD + PCAP_RECORD_HEADER, "a record mus
 
 struct export_call {
 	const struct export_file *file;
+	struct export_stats *stats;
 	struct call *call;
 	struct call_opts opts;
 	struct budget budget;
@@ -126,6 +127,7 @@ static void tick(struct export_call *x)
 	x->waiting = waiting;
 	if (!x->cut && now - x->moved > STALL) {
 		x->cut = true;
+		atomic_store(&x->stats->stop, true);
 		call_cut(x->call);
 	}
 }
@@ -194,7 +196,7 @@ static ssize_t take_records(struct export_call *x, struct span in, struct packet
 }
 
 /* A last record that was cut off is no fault: rtpengine was killed, or its disk was full. */
-static void read_all(struct export_call *x, const struct export_env *env)
+static void read_all(struct export_call *x)
 {
 	struct packet *p = new_packet(x);
 	uint8_t *buffer = xalloc(READ_BYTES);
@@ -203,7 +205,7 @@ static void read_all(struct export_call *x, const struct export_env *env)
 	usec_t ticked = 0;
 
 	while ((n = read(x->fd, buffer + have, READ_BYTES - have)) > 0) {
-		atomic_fetch_add(&env->stats->bytes, (unsigned long long)n);
+		atomic_fetch_add(&x->stats->bytes, (unsigned long long)n);
 		have += (size_t)n;
 		used = take_records(x, span_of(buffer, have), p, &ticked);
 		if (used < 0)
@@ -262,6 +264,7 @@ struct export_call *export_call_new(const struct export_env *env, const struct e
 	}
 	x = xnew(struct export_call);
 	x->file = f;
+	x->stats = env->stats;
 	x->fd = fd;
 	x->opts = (struct call_opts){ .record = env->record, .wall = wall };
 	x->budget.limit = MEMORY;
@@ -273,7 +276,7 @@ struct export_call *export_call_new(const struct export_env *env, const struct e
 	x->source = source_new(SOURCE_PCAP, number, f->path);
 	call_expect_source(x->call, x->source);
 	tell_text(x);
-	read_all(x, env);
+	read_all(x);
 	x->source->end = x->why ? SOURCE_END_BAD : SOURCE_END_EOF;
 	call_source_ended(&x->source);
 	call_data_done(x->call);
@@ -294,7 +297,7 @@ const struct export_file *export_call_file(const struct export_call *x)
 	return x->file;
 }
 
-char *export_call_end(struct export_call **xp, const struct export_env *env)
+char *export_call_end(struct export_call **xp)
 {
 	struct export_call *x = *xp;
 	unsigned published, failed;
@@ -305,9 +308,9 @@ char *export_call_end(struct export_call **xp, const struct export_env *env)
 	call_recordings(x->call, &published, &failed);
 	if (!why && (failed || x->cut))
 		why = xstrdup("the disk did not take all of it");
-	atomic_fetch_add(&env->stats->recordings, published);
+	atomic_fetch_add(&x->stats->recordings, published);
 	if (x->first)
-		atomic_fetch_add(&env->stats->calls, x->last - x->first);
+		atomic_fetch_add(&x->stats->calls, x->last - x->first);
 	a = call_take_account(x->call);
 	account_free(&a);
 	call_free(&x->call);
