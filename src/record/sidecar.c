@@ -8,7 +8,7 @@
 #include "base/check.h"
 #include "base/utf8.h"
 
-#define VERSION  1
+#define FORMAT   1
 #define MAX_TEXT ((size_t)8192) /* [bytes] of one text; paths and tags are shorter */
 
 static void put(json_t *object, const char *key, json_t *value)
@@ -90,7 +90,7 @@ char *sidecar_json(const struct sidecar_file *files, unsigned n, const char *acc
 		recovered |= files[i].recovered;
 		must(json_array_append_new(list, file_json(&files[i])) == 0);
 	}
-	put_number(o, "version", VERSION);
+	put_number(o, "version", FORMAT);
 	put(o, "recovered", json_boolean(recovered));
 	put(o, "files", list);
 	put(o, "call", call ? call : json_null());
