@@ -2,6 +2,7 @@
 #include "recorder.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,9 +17,21 @@
 #define THREADS 4
 #define JOBS    50000 /* two for each recording at most */
 
+/* Notes of a call that ran at the start: at its end each has become a file, or it becomes one. */
+struct left {
+	struct left *next;
+	char *parent;
+	char **notes;
+	unsigned n;
+	bool discard;
+	struct recorder *recorder;
+};
+
 struct recorder {
 	struct writer *writer;
 	struct call_record_opts opts;
+	pthread_mutex_t mutex; /* guards left */
+	struct left *left;
 };
 
 static const struct {
@@ -65,6 +78,112 @@ static void describe_file(struct recording_opts *file, const struct config *c)
 		.owner = c->output_owner, .group = c->output_group };
 }
 
+/* ---- what a crash has left ---- */
+
+static void free_left(struct left *l)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		free(l->notes[i]);
+	free(l->notes);
+	free(l->parent);
+	free(l);
+}
+
+static struct left **find_left(struct recorder *r, const char *parent)
+{
+	struct left **at = &r->left;
+
+	while (*at && strcmp((*at)->parent, parent) != 0)
+		at = &(*at)->next;
+	return at;
+}
+
+static bool still_runs(void *arg, const char *parent, const char *note)
+{
+	struct recorder *r = arg;
+	struct left *l;
+
+	pthread_mutex_lock(&r->mutex);
+	l = *find_left(r, parent);
+	if (l) {
+		l->notes = xrealloc(l->notes, (l->n + 1) * sizeof(*l->notes));
+		l->notes[l->n++] = xstrdup(note);
+	}
+	pthread_mutex_unlock(&r->mutex);
+	return l != NULL;
+}
+
+/* Of the call nothing is known any more. */
+static int write_sidecar(void *arg, const char *parent, const char *label,
+	const struct recording_result *result)
+{
+	const struct recorder *r = arg;
+	const char *who[16] = { "", "", "", "", "", "", "", "", "", "", "", "", "", "", "", "" };
+	unsigned channels = result->channels < 16 ? result->channels : 16;
+	struct keepsake *k = keepsake_new(&r->opts, label, result->rate_hz, channels, who);
+	int err = keepsake_write(k, result);
+
+	keepsake_free(k);
+	log_info("recording of call %s, %s, recovered: %s", log_mark(parent), label, result->path);
+	return err;
+}
+
+static void run_repair(void *arg)
+{
+	struct recorder *r = arg;
+
+	recording_recover(r->opts.file.state, still_runs, write_sidecar, r);
+}
+
+static void run_rest(void *arg)
+{
+	struct left *l = arg;
+	struct recorder *r = l->recorder;
+
+	for (unsigned i = 0; i < l->n; i++)
+		recording_recover_note(r->opts.file.state, l->notes[i], l->discard, write_sidecar,
+			r);
+	free_left(l);
+}
+
+/* On a worker. Of a leg that said nothing any more nobody has gone on with the file. */
+static void call_over(void *arg, const char *parent, bool discarded)
+{
+	struct recorder *r = arg;
+	struct left **at, *l;
+
+	pthread_mutex_lock(&r->mutex);
+	at = find_left(r, parent);
+	l = *at;
+	if (l)
+		*at = l->next;
+	pthread_mutex_unlock(&r->mutex);
+	if (!l)
+		return;
+	l->discard = discarded;
+	if (!l->n || !writer_put(r->writer, run_rest, l))
+		free_left(l); /* the next start finds what there is */
+}
+
+void recorder_recover(struct recorder *r, char **running)
+{
+	pthread_mutex_lock(&r->mutex);
+	for (char **p = running; *p; p++) {
+		struct left *l = xnew(struct left);
+
+		l->recorder = r;
+		l->parent = *p;
+		l->next = r->left;
+		r->left = l;
+	}
+	pthread_mutex_unlock(&r->mutex);
+	free(running);
+	if (!writer_put(r->writer, run_repair, r))
+		run_repair(r); /* nothing else waits yet, so there is room */
+}
+
+/* ---- begin and end ---- */
+
 struct recorder *recorder_new(const struct config *c)
 {
 	static const enum call_pause pauses[] = {
@@ -77,6 +196,7 @@ struct recorder *recorder_new(const struct config *c)
 		return NULL;
 	need_output_dir(c);
 	r = xnew(struct recorder);
+	pthread_mutex_init(&r->mutex, NULL);
 	r->writer = writer_start(THREADS, JOBS);
 	r->opts = (struct call_record_opts){
 		.writer = r->writer, .format = suffix,
@@ -93,7 +213,8 @@ struct recorder *recorder_new(const struct config *c)
 		.mix_method = c->mix_method == CONFIG_MIX_DIRECT ? MIXER_DIRECT : MIXER_CHANNELS,
 		.mix_channels = (unsigned)c->mix_num_inputs,
 		.buffer_ms = (unsigned)c->output_buffer_ms,
-		.on_pause = pauses[c->on_pause] };
+		.on_pause = pauses[c->on_pause],
+		.over = call_over, .arg = r };
 	describe_file(&r->opts.file, c);
 	return r;
 }
@@ -101,59 +222,6 @@ struct recorder *recorder_new(const struct config *c)
 const struct call_record_opts *recorder_opts(const struct recorder *r)
 {
 	return r ? &r->opts : NULL;
-}
-
-/* ---- what a crash has left ---- */
-
-struct repair {
-	const struct call_record_opts *opts;
-	char **running;
-};
-
-static bool still_runs(void *arg, const char *parent)
-{
-	const struct repair *repair = arg;
-
-	for (char **p = repair->running; *p; p++)
-		if (strcmp(*p, parent) == 0)
-			return true;
-	return false;
-}
-
-/* Of the call nothing is known any more. */
-static int write_sidecar(void *arg, const char *parent, const char *label,
-	const struct recording_result *result)
-{
-	const struct repair *repair = arg;
-	const char *who[16] = { "", "", "", "", "", "", "", "", "", "", "", "", "", "", "", "" };
-	unsigned channels = result->channels < 16 ? result->channels : 16;
-	struct keepsake *k = keepsake_new(repair->opts, label, result->rate_hz, channels, who);
-	int err = keepsake_write(k, result);
-
-	keepsake_free(k);
-	log_info("recording of call %s, %s, recovered: %s", log_mark(parent), label, result->path);
-	return err;
-}
-
-static void run_repair(void *arg)
-{
-	struct repair *repair = arg;
-
-	recording_recover(repair->opts->file.state, still_runs, write_sidecar, repair);
-	for (char **p = repair->running; *p; p++)
-		free(*p);
-	free(repair->running);
-	free(repair);
-}
-
-void recorder_recover(struct recorder *r, char **running)
-{
-	struct repair *repair = xnew(struct repair);
-
-	repair->opts = &r->opts;
-	repair->running = running;
-	if (!writer_put(r->writer, run_repair, repair))
-		run_repair(repair); /* nothing else waits yet, so there is room */
 }
 
 bool recorder_free(struct recorder **rp, usec_t deadline)
@@ -165,6 +233,11 @@ bool recorder_free(struct recorder **rp, usec_t deadline)
 		return true;
 	if (!writer_stop(&r->writer, deadline))
 		return false;
+	for (struct left *l = r->left, *next; l; l = next) {
+		next = l->next;
+		free_left(l);
+	}
+	pthread_mutex_destroy(&r->mutex);
 	free(r);
 	return true;
 }

@@ -68,6 +68,7 @@ void call_free(struct call **cp)
 	must(c->magic == CALL_MAGIC && c->sources == 0);
 	tape_end(c);
 	forward_free(c);
+	tape_over(c);
 	while (c->legs) {
 		struct leg *l = c->legs;
 

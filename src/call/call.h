@@ -29,6 +29,8 @@ struct call_record_opts {
 	unsigned mix_channels;
 	unsigned buffer_ms;
 	enum call_pause on_pause;
+	void (*over)(void *arg, const char *parent, bool discarded); /* all its files are closed */
+	void *arg;
 };
 
 enum call_header { CALL_HEADER_METADATA, CALL_HEADER_JSON };

@@ -132,6 +132,7 @@ void tape_ssrc_changed(struct leg *);
 void tape_tick(struct call *, usec_t now);
 void tape_end(struct call *);
 void tape_free(struct leg *);
+void tape_over(struct call *); /* all sinks are done */
 void tape_discard(struct call *); /* what is recorded, and what will be, must go */
 void tape_published(struct call *, const struct sink *); /* a file sink is done */
 

@@ -376,6 +376,14 @@ void tape_discard(struct call *c)
 	c->n_published = 0;
 }
 
+void tape_over(struct call *c)
+{
+	const struct call_record_opts *o = c->opts->record;
+
+	if (o && o->over)
+		o->over(o->arg, c->parent, c->discard);
+}
+
 void tape_free(struct leg *l)
 {
 	must(!l->tape.sink);

@@ -11,7 +11,8 @@
 
 struct recovery {
 	const char *state;
-	bool (*keep)(void *arg, const char *parent);
+	bool (*keep)(void *arg, const char *parent, const char *note);
+	bool discard;
 	int (*before_publish)(void *arg, const char *parent, const char *label,
 		const struct recording_result *);
 	void *arg;
@@ -44,7 +45,7 @@ static bool is_newest(const struct recovery *v, const struct note *n, const char
 /* A call that runs goes on with the newest of its recordings; older ones have ended. */
 static bool stays(const struct recovery *v, const struct note *n, const char *file)
 {
-	return v->keep && v->keep(v->arg, n->parent) && is_newest(v, n, file);
+	return v->keep && v->keep(v->arg, n->parent, file) && is_newest(v, n, file);
 }
 
 static void give_up(const char *file, int err)
@@ -91,7 +92,9 @@ static void recover(struct recovery *v, const char *file)
 	}
 	given = xstrdup(file);
 	r = recording_reopen(&n, &given, v->state, &err);
-	if (r)
+	if (r && v->discard)
+		recording_discard(&r);
+	else if (r)
 		publish(v, r, file);
 	else if (err != -EBUSY && err != -ENOENT)
 		give_up(file, err);
@@ -99,11 +102,13 @@ static void recover(struct recovery *v, const char *file)
 		notes_remove(file);
 }
 
-void recording_recover(const char *state, bool (*keep)(void *arg, const char *parent),
+void recording_recover(const char *state,
+	bool (*keep)(void *arg, const char *parent, const char *note),
 	int (*before_publish)(void *arg, const char *parent, const char *label,
 		const struct recording_result *), void *arg)
 {
-	struct recovery v = { state, keep, before_publish, arg, NULL };
+	struct recovery v = { .state = state, .keep = keep, .before_publish = before_publish,
+		.arg = arg };
 	char **files = notes_list(state);
 
 	for (char **f = files; *f; f++) {
@@ -111,4 +116,12 @@ void recording_recover(const char *state, bool (*keep)(void *arg, const char *pa
 		free(*f);
 	}
 	free(files);
+}
+
+void recording_recover_note(const char *state, const char *note, bool discard,
+	int (*before_publish)(void *arg, const char *parent, const char *label,
+		const struct recording_result *), void *arg)
+{
+	recover(&(struct recovery){ .state = state, .discard = discard,
+		.before_publish = before_publish, .arg = arg }, note);
 }

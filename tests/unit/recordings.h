@@ -170,9 +170,10 @@ static inline struct recording_result publish(struct recording *r, uint64_t fram
 	return result;
 }
 
-static inline bool keep_all(void *arg, const char *parent)
+static inline bool keep_all(void *arg, const char *parent, const char *note)
 {
 	(void)arg;
+	(void)note;
 	assert_string_equal(parent, PARENT);
 	return true;
 }
