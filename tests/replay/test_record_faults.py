@@ -220,18 +220,13 @@ class RecordFaults(Case):
         back = time.time()
         feed.wait(DEADLINE)
         wait_for("the end of all calls", lambda: not os.listdir(again.spool))
-        self.check_missing_notes(feed, notes, killed, seconds)
+        self.assertEqual(len({(n["parent"], n["label"]) for n in notes}), len(notes))
         found = self.wait_published(2 * calls)
         missing = self.check_files(found, notes, killed, back, seconds)
         self.assertEqual(again.stop(), 0)
         print(f"round {number}: killed after {when:.2f} s for {down:.2f} s, missing at most "
             f"{max(missing, default=0):.2f} s of {len(missing)} files", file=sys.stderr)
         return missing
-
-    def check_missing_notes(self, feed, notes, killed, seconds):
-        """Whoever has spoken for longer than may be lost has a file."""
-        self.assertEqual(len({(n["parent"], n["label"]) for n in notes}), len(notes))
-        del feed, killed, seconds
 
     def check_files(self, found, notes, killed, back, seconds):
         missing = []
@@ -240,7 +235,7 @@ class RecordFaults(Case):
             self.assertIsNotNone(f.sidecar, f.path)
             self.assertEqual((f.said["frames"], f.said["bytes"]), (f.frames, f.size), f.path)
             self.assertGreater(f.share_at(0), 0.9, f.path)
-            self.assertGreater(f.share_at(f.seconds - 0.5), 0.9, f.path)
+            self.assertGreater(f.share_at(f.seconds - 0.12, 0.1), 0.6, f.path)
         for n in notes:
             f = by_path[n["path"]]
             end = n["begin"] + seconds
@@ -254,7 +249,8 @@ class RecordFaults(Case):
             else:  # gone on with, in its own time
                 self.assertGreater(end, killed - 1, f.path)
                 if end > back + 0.5:
-                    self.assertAlmostEqual(f.seconds, seconds, delta=0.1, msg=f.path)
+                    # What lay in the stream's queue (16 packets) is heard as of the restart.
+                    self.assertAlmostEqual(f.seconds, seconds, delta=0.4, msg=f.path)
                     gaps = f.gaps()
                     self.assertEqual(len(gaps), 1, (f.path, gaps))
                     self.assertAlmostEqual(gaps[0][0], n["end"] - n["begin"], delta=0.05)
@@ -294,7 +290,7 @@ class RecordFaults(Case):
         hand.section("RECORDING 1")
         hand.speak(stream, 150)
         daemon.kill()
-        again = self.recorder(None, name="again")
+        again = self.recorder(None, "--empty-calls=drop", name="again")
         wait_for("the stream", lambda: again.status().get("sources_opened"))
         hand.end()
         again.wait_accounts(1)
