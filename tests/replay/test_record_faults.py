@@ -380,7 +380,8 @@ class RecordFaults(Case):
 
     def fall_back(self, out):
         fallback = os.path.join(self.dir, "fallback-" + os.path.basename(out))
-        daemon = self.recorder(None, f"--output-fallback-dir={fallback}", name="falls-" + os.path.basename(out))
+        daemon = self.recorder(None, f"--output-fallback-dir={fallback}",
+            name="falls-" + os.path.basename(out))
         self.feed(daemon, "--seconds", "4", name="feed-" + os.path.basename(out)).result()
         wait_for("both", lambda: len(glob.glob(fallback + "/*.json")) == 2)
         for f in self.files(fallback):
