@@ -15,7 +15,7 @@
 #define MIN_SLAB      ((size_t)16 * 1024)
 #define MAX_SLAB      ((size_t)64 * 1024)
 #define MIN_HOLE      4096           /* [bytes] less silence than that is written with the audio */
-#define HAND_OVER     (1 * SEC)      /* the longest that audio waits for more of it */
+#define HAND_OVER     (1 * SEC)      /* without flush-packets */
 #define SYNC          (4 * SEC)      /* and HAND_OVER: no more than 5 s are ever missing */
 #define FALLBACK      (2 * SEC)      /* of failing */
 #define FIRST_BACKOFF (100 * MSEC)
@@ -33,7 +33,6 @@ struct file_sink {
 	uint32_t rate_hz;
 	unsigned channels, frame;     /* frame: [bytes] */
 	unsigned buffer_ms;
-	bool at_once;                 /* flush-packets */
 	size_t slab;                  /* [bytes] */
 	int64_t next;                 /* position after what was put */
 	uint64_t handed;              /* [frames] left the backlog */
@@ -47,7 +46,7 @@ struct file_sink {
 	enum file_verb end;
 	uint64_t put, sent, dropped, silence; /* [frames] */
 	uint64_t full_episodes;
-	usec_t first_byte;
+	usec_t first_byte, patience;  /* patience: the longest that audio waits for more */
 	struct file_sink_result result;
 };
 
@@ -240,8 +239,7 @@ static bool is_due(struct file_sink *s, usec_t now)
 		return false;
 	if (!s->waiting_since)
 		s->waiting_since = now;
-	return s->ending || s->at_once || waiting >= s->slab ||
-		now - s->waiting_since >= HAND_OVER;
+	return s->ending || waiting >= s->slab || now - s->waiting_since >= s->patience;
 }
 
 static void hand_over(struct file_sink *s, usec_t now)
@@ -495,7 +493,7 @@ struct sink *file_sink_new(const struct file_sink_opts *o)
 	s->channels = o->file.channels;
 	s->frame = frame;
 	s->buffer_ms = o->buffer_ms;
-	s->at_once = o->file.growing;
+	s->patience = o->file.growing ? 0 : HAND_OVER;
 	s->next = o->origin;
 	s->last_failed = &s->failed;
 	return &s->sink;
