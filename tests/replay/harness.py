@@ -405,11 +405,15 @@ def sound(connection):
 
 def samples(path):
     """(rate, channels, [one list of samples a channel]) of a WAV file whose header may not be
-    final, as spoolwire-receive writes it."""
+    final, as spoolwire-receive writes it, nor the first chunk the format."""
     data = read(path)
     assert data[:4] == b"RIFF" and data[8:12] == b"WAVE", path
-    channels, rate = struct.unpack("<HI", data[22:28])
-    body = data[44:]
+    at = 12
+    while data[at:at + 4] not in (b"data", b""):
+        if data[at:at + 4] == b"fmt ":
+            channels, rate = struct.unpack("<HI", data[at + 10:at + 16])
+        at += 8 + struct.unpack("<I", data[at + 4:at + 8])[0]
+    body = data[at + 8:]
     body = body[:len(body) // (2 * channels) * 2 * channels]
     flat = struct.unpack(f"<{len(body) // 2}h", body)
     return rate, channels, [flat[c::channels] for c in range(channels)]
