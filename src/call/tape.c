@@ -257,6 +257,8 @@ void tape_switched(struct call *c, usec_t now)
 		return;
 	if (!c->recording) {
 		c->paused = call_time(c, now);
+		if (o->on_pause == CALL_PAUSE_CUT && c->record_mix)
+			mix_drain(c->record_mix);
 		if (o->on_pause == CALL_PAUSE_NEW_FILE)
 			end_all(c);
 		return;
@@ -271,6 +273,8 @@ static void run_mix(struct call *c)
 {
 	int64_t heard = INT64_MAX;
 
+	if (!c->recording && c->opts->record->on_pause == CALL_PAUSE_CUT)
+		return; /* it goes on where it is, when it goes on */
 	for (struct leg *l = c->legs; l; l = l->next) {
 		int64_t position = l->to_record_mix ? outlet_position(l->to_record_mix) : -1;
 
