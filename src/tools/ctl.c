@@ -15,7 +15,8 @@ static const struct command {
 
 static void print_help(FILE *to)
 {
-	fprintf(to, "usage: spoolwire-ctl COMMAND [...]\n\n");
+	fprintf(to, "usage: spoolwire-ctl COMMAND [...]\n"
+		"       spoolwire-ctl --help | --version\n\n");
 	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].help);
 	fprintf(to, "\nspoolwire-ctl COMMAND --help says more. See spoolwire-ctl(1).\n");
@@ -27,6 +28,10 @@ int main(int argc, char **argv)
 
 	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
 		print_help(stdout);
+		return 0;
+	}
+	if (strcmp(name, "--version") == 0 || strcmp(name, "-v") == 0) {
+		printf("spoolwire-ctl %s\n", PACKAGE_VERSION);
 		return 0;
 	}
 	for (size_t i = 0; i < COMMANDS; i++)

@@ -28,7 +28,9 @@
 #define BUFFER     (256 * 1024)
 #define NAP        (2 * MSEC)
 #define BAR_EVERY  (200 * MSEC)
+#define LINE_EVERY (5 * SEC) /* where a bar cannot be drawn */
 #define BAR_WIDTH  30
+#define LENGTH_TEXT 32
 
 struct export {
 	struct export_opts opts;
@@ -41,12 +43,13 @@ struct export {
 	atomic_uint working;  /* threads */
 	unsigned long long bytes; /* of all files */
 	usec_t began;         /* clock_mono */
+	bool bar;             /* standard error is a terminal */
 };
 
 static void failed(struct export *e, const struct export_file *f, const char *why)
 {
 	atomic_fetch_add(&e->stats.failed, 1);
-	fprintf(stderr, "%sspoolwire-ctl export: %s: %s\n", e->opts.progress ? "\r\033[K" : "",
+	fprintf(stderr, "%sspoolwire-ctl export: %s: %s\n", e->bar ? "\r\033[K" : "",
 		log_mark(f->path), why);
 }
 
@@ -149,31 +152,46 @@ static double hours_of_audio(void)
 	return (double)ms / 3.6e6;
 }
 
-static void draw_bar(struct export *e)
+/* "40 s", "2.50 h" */
+static const char *length_of(double hours, char text[LENGTH_TEXT])
+{
+	if (hours < 0.1)
+		snprintf(text, LENGTH_TEXT, "%.0f s", hours * 3600);
+	else
+		snprintf(text, LENGTH_TEXT, "%.2f h", hours);
+	return text;
+}
+
+static void draw(struct export *e)
 {
 	unsigned long long bytes = atomic_load(&e->stats.bytes);
 	unsigned files = atomic_load(&e->stats.exported) + atomic_load(&e->stats.skipped) +
 		atomic_load(&e->stats.failed);
 	double share = e->bytes ? (double)bytes / (double)e->bytes : 1, hours = hours_of_audio();
 	int filled = (int)((share < 1 ? share : 1) * BAR_WIDTH);
+	char length[LENGTH_TEXT];
 
-	fprintf(stderr, "\r[%.*s%*s] %3.0f%%  %u/%zu files  %.1f h of audio  %.0fx\033[K", filled,
-		"##############################", BAR_WIDTH - filled, "", share * 100, files,
-		e->list.n, hours, hours * 3600 / seconds(e));
+	if (e->bar)
+		fprintf(stderr, "\r[%.*s%*s] ", filled, "##############################",
+			BAR_WIDTH - filled, "");
+	fprintf(stderr, "%3.0f%%  %u/%zu files  %s of audio  %.0fx%s", share * 100, files,
+		e->list.n, length_of(hours, length), hours * 3600 / seconds(e),
+		e->bar ? "\033[K" : "\n");
 }
 
 static void watch(struct export *e)
 {
+	bool seen = e->bar || e->opts.progress;
+	usec_t every = e->bar ? BAR_EVERY : LINE_EVERY;
+
 	while (atomic_load(&e->working)) {
-		if (e->opts.progress)
-			draw_bar(e);
-		for (usec_t t = 0; t < BAR_EVERY && atomic_load(&e->working); t += 10 * MSEC)
+		for (usec_t t = 0; t < every && atomic_load(&e->working); t += 10 * MSEC)
 			usleep(10 * MSEC);
+		if (seen)
+			draw(e);
 	}
-	if (!e->opts.progress)
-		return;
-	draw_bar(e);
-	fputc('\n', stderr);
+	if (e->bar)
+		fputc('\n', stderr);
 }
 
 static size_t untried(const struct export *e)
@@ -185,6 +203,8 @@ static size_t untried(const struct export *e)
 static void say_summary(struct export *e)
 {
 	double hours = hours_of_audio(), took = seconds(e);
+	double calls = (double)atomic_load(&e->stats.calls) / (double)SEC / 3600;
+	char of_calls[LENGTH_TEXT], of_audio[LENGTH_TEXT];
 
 	if (e->opts.quiet)
 		return;
@@ -195,10 +215,9 @@ static void say_summary(struct export *e)
 		printf(", %zu not tried (the disk takes nothing any more)", untried(e));
 	if (e->list.running)
 		printf(", %u left out (their calls may still go on)", e->list.running);
-	printf("; %u recordings of %.2f h of calls, %.2f h of audio, in %.1f s (%.0f times real "
-		"time)\n", atomic_load(&e->stats.recordings),
-		(double)atomic_load(&e->stats.calls) / (double)SEC / 3600, hours, took,
-		hours * 3600 / took);
+	printf("; %u recordings of %s of calls, %s of audio, in %.1f s (%.0f times real time)\n",
+		atomic_load(&e->stats.recordings), length_of(calls, of_calls),
+		length_of(hours, of_audio), took, hours * 3600 / took);
 }
 
 /* ---- all of it ---- */
@@ -245,6 +264,7 @@ static void run(struct export *e)
 	pthread_t *thread = xalloc((threads + 1) * sizeof(*thread));
 
 	e->began = clock_mono();
+	e->bar = !e->opts.quiet && isatty(STDERR_FILENO);
 	atomic_store(&e->working, threads);
 	for (unsigned i = 0; i < threads; i++)
 		if (thread_start(&thread[i], "export", work, e) < 0) {

@@ -138,6 +138,7 @@ static void add_dir(struct export_list *l, const struct export_opts *o, const ch
 	DIR *d = opendir(dir);
 	struct dirent *e;
 	struct stat st;
+	bool any = false;
 
 	if (!d) {
 		bad(l, dir, strerror(errno));
@@ -149,6 +150,7 @@ static void add_dir(struct export_list *l, const struct export_opts *o, const ch
 
 		if (n <= strlen(SUFFIX) || strcmp(e->d_name + n - strlen(SUFFIX), SUFFIX) != 0)
 			continue;
+		any = true;
 		path = xasprintf("%s/%s", dir, e->d_name);
 		if (stat(path, &st) < 0)
 			bad(l, path, strerror(errno));
@@ -157,6 +159,9 @@ static void add_dir(struct export_list *l, const struct export_opts *o, const ch
 		free(path);
 	}
 	closedir(d);
+	if (!any)
+		fprintf(stderr, "spoolwire-ctl export: %s: no pcaps (directories below it are not "
+			"searched)\n", log_mark(dir));
 }
 
 static void add_input(struct export_list *l, const struct export_opts *o, const char *path)

@@ -34,8 +34,8 @@ static const struct row {
 	{ "since", "TIME", TEXT, AT(since), 0, 0, "only pcaps changed at or after that" },
 	{ "until", "TIME", TEXT, AT(until), 0, 0, "only pcaps changed before that" },
 	{ "jobs", "N", NUMBER, AT(jobs), 1, 1024, "files at once (the number of cores)" },
-	{ "progress", NULL, FLAG, AT(progress), 0, 0, "a bar on standard error" },
-	{ "quiet", NULL, FLAG, AT(quiet), 0, 0, "no summary" },
+	{ "progress", NULL, FLAG, AT(progress), 0, 0, "how far it is, also where no bar can be drawn" },
+	{ "quiet", NULL, FLAG, AT(quiet), 0, 0, "no summary, no bar" },
 #undef AT
 };
 #define ROWS (sizeof(table) / sizeof(*table))

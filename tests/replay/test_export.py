@@ -343,6 +343,31 @@ class ExportTest(Case):
         self.assertSummary(said, exported=1)
         self.assertEqual([n[:4] for n in self.files()], ["day2", "day2"])
 
+    def test_a_directory_without_pcaps(self):
+        """An archive of spools named by its top: said, not silently nothing."""
+        self.speaking("below")
+        said = self.export(self.dir)
+        self.assertSummary(said, exported=0, failed=0)
+        self.assertIn("no pcaps", said)
+
+    def test_progress(self):
+        """Lines where there is no terminal, a bar without asking where there is one."""
+        self.speaking("seen")
+        self.assertIn("100%  1/1 files", self.export(self.spool, "--progress"))
+        for options, seen in ([], True), (["--quiet"], False):
+            ours, theirs = os.openpty()
+            subprocess.run([program("spoolwire-ctl"), "export", self.spool, "-o", self.out,
+                *options], stderr=theirs, check=True, timeout=DEADLINE,
+                stdout=subprocess.DEVNULL)
+            os.set_blocking(ours, False)
+            try:
+                said = os.read(ours, 4096)
+            except BlockingIOError:
+                said = b""
+            os.close(ours)
+            os.close(theirs)
+            self.assertEqual(b"[####" in said, seen, said)
+
     def test_empty_calls(self):
         Recording(self.spool, "empty").finish()
         self.assertSummary(self.export(self.spool, "--empty-calls=drop"), exported=1, recordings=0)
@@ -353,7 +378,8 @@ class ExportTest(Case):
                 ["--mix-method=x"], ["--format=mp3", "--mix-method=channels", "--channels=3"]):
             self.export(self.dir, *wrong, status=2)
         self.export(status=2)
-        for args, status in ([], 2), (["nothing"], 2), (["--help"], 0), (["export", "--help"], 0):
+        for args, status in ([], 2), (["nothing"], 2), (["--help"], 0), \
+                (["--version"], 0), (["export", "--help"], 0):
             self.assertEqual(subprocess.run([program("spoolwire-ctl"), *args], check=False,
                 capture_output=True).returncode, status, args)
 
