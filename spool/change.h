@@ -45,6 +45,7 @@ struct change {
 	unsigned n;
 	unsigned pt;                    /* payload type, 0-127 */
 	unsigned tag, media, component; /* of CHANGE_STREAM */
+	bool answer, hold;              /* of CHANGE_MEDIA_SDP: no offer; sdp_is_hold() */
 	uint64_t value;
 	struct span text; /* valid during the call only */
 };

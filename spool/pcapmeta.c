@@ -223,7 +223,7 @@ static void tell_block(struct reading *r, const struct block *b, const struct sd
 	for (unsigned i = 0; i < sdp->medias; i++)
 		tell_media(r, &sdp->media[i], tag, i);
 	say(r, (struct change){ .kind = CHANGE_MEDIA_SDP, .n = 1 - tag, .text = b->sdp,
-		.value = 1 });
+		.value = 1, .answer = b->answer, .hold = sdp_is_hold(sdp) });
 }
 
 static void tell_waiting(struct reading *r, unsigned tag)

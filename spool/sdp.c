@@ -67,11 +67,11 @@ static void read_formats(struct span rest, struct sdp_media *m)
 }
 
 /* m=audio 20000 RTP/AVP 8 101 */
-static void read_media(struct span rest, struct sdp_media *m, enum sdp_direction direction)
+static void read_media(struct span rest, struct sdp_media *m, const struct sdp_media *session)
 {
 	struct span port, transport;
 
-	*m = (struct sdp_media){ .direction = direction };
+	*m = *session;
 	if (!span_word(&rest, &m->type) || !span_word(&rest, &port) ||
 	    !span_word(&rest, &transport))
 		return;
@@ -167,7 +167,7 @@ static void finish(struct sdp *out)
 
 void sdp_parse(struct span text, struct sdp *out)
 {
-	enum sdp_direction direction = SDP_SENDRECV; /* of the session: for media without one */
+	struct sdp_media session = { .direction = SDP_SENDRECV }; /* for media that do not say */
 	struct sdp_media *m = NULL;
 	bool too_many = false;
 	struct span line;
@@ -179,14 +179,33 @@ void sdp_parse(struct span text, struct sdp *out)
 			too_many = out->medias == SDP_MAX_MEDIA;
 			m = too_many ? NULL : &out->media[out->medias++];
 			if (m)
-				read_media(span_skip(line, 2), m, direction);
+				read_media(span_skip(line, 2), m, &session);
 		} else if (span_starts(line, "a=") && m) {
 			read_attribute(span_skip(line, 2), m);
 		} else if (span_starts(line, "a=") && !too_many) {
-			read_direction(span_skip(line, 2), &direction);
+			read_direction(span_skip(line, 2), &session.direction);
+		} else if (span_starts(line, "c=") && !too_many) {
+			(m ? m : &session)->no_address = span_is(line, "c=IN IP4 0.0.0.0");
 		} else if (span_starts(line, "o=")) {
 			out->origin = read_origin(span_skip(line, 2));
 		}
 	}
 	finish(out);
+}
+
+bool sdp_is_hold(const struct sdp *sdp)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < sdp->medias; i++) {
+		const struct sdp_media *m = &sdp->media[i];
+		bool deaf = m->direction == SDP_SENDONLY || m->direction == SDP_INACTIVE;
+
+		if (!m->rtp || !m->port)
+			continue;
+		if (!deaf && !m->no_address)
+			return false;
+		any = true;
+	}
+	return any;
 }

@@ -25,6 +25,7 @@ struct sdp_media {
 	bool rtcp_mux;       /* RFC 5761 */
 	unsigned ptime_ms;   /* 0: not said */
 	enum sdp_direction direction;
+	bool no_address;     /* c=IN IP4 0.0.0.0 */
 	unsigned codecs;
 	struct sdp_codec codec[SDP_MAX_CODECS];
 };
@@ -36,5 +37,7 @@ struct sdp {
 };
 
 void sdp_parse(struct span text, struct sdp *out);
+/* Its sender wants to hear nothing of the other party: RFC 3264 8.4, and 0.0.0.0 of RFC 2543. */
+bool sdp_is_hold(const struct sdp *);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "spool/section.h"
 
+#include "spool/sdp.h"
+
 #define MAX_PT    127
 #define MAX_PTIME 10000 /* [ms] */
 
@@ -121,6 +123,18 @@ static bool read_content(struct span content, const struct row *row, struct chan
 	return content.n <= CHANGE_MAX_TEXT && (!content.n || !memchr(content.p, '\0', content.n));
 }
 
+/* "SDP from 2 after answer" */
+static void read_sdp(struct span label, struct span content, const struct row *row,
+	struct change *out)
+{
+	struct sdp sdp;
+
+	sdp_parse(content, &sdp);
+	out->value = strstr(row->form, "after") != NULL;
+	out->answer = label.n > 6 && span_is(span_skip(label, label.n - 6), "answer");
+	out->hold = sdp_is_hold(&sdp);
+}
+
 enum section_kind section_read(struct span label, struct span content, struct change *out)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -133,7 +147,7 @@ enum section_kind section_read(struct span label, struct span content, struct ch
 			return SECTION_SILENT;
 		out->kind = (enum change_kind)row->kind;
 		if (out->kind == CHANGE_MEDIA_SDP)
-			out->value = strstr(row->form, "after") != NULL;
+			read_sdp(label, content, row, out);
 		return read_content(content, row, out) ? SECTION_CHANGE : SECTION_UNKNOWN;
 	}
 	return SECTION_UNKNOWN;

@@ -43,7 +43,7 @@ void account_free(struct account **account)
 	for (unsigned i = 0; i < a->sinks; i++)
 		free(a->sink[i].label);
 	for (unsigned i = 0; i < a->events; i++)
-		free(a->event[i].text);
+		free((char *)(uintptr_t)a->event[i].text);
 	free(a->tag);
 	free(a->stream);
 	free(a->sink);
@@ -88,18 +88,18 @@ struct account_sink *account_add_sink(struct account *a)
 	return &a->sink[a->sinks++];
 }
 
-void account_add_event(struct account *a, usec_t at, int stream, const char *kind,
-	const char *text, unsigned duration_ms)
+void account_add_event(struct account *a, const struct account_event *e)
 {
+	struct account_event *added;
+
 	if (a->events >= ACCOUNT_MAX_EVENTS) {
 		a->events_omitted++;
 		return;
 	}
 	a->event = grow(a->event, a->events, sizeof(*a->event));
-	a->event[a->events++] = (struct account_event){
-		.at = at, .stream = stream, .kind = kind,
-		.text = text ? xstrdup(text) : NULL, .duration_ms = duration_ms,
-	};
+	added = &a->event[a->events++];
+	*added = *e;
+	added->text = e->text ? xstrdup(e->text) : NULL;
 }
 
 bool account_stream_balances(const struct account_stream *s)
@@ -286,6 +286,7 @@ static json_t *event_json(const struct account_event *e)
 
 	put_time(o, "at", e->at);
 	put(o, "stream", e->stream < 0 ? json_null() : json_integer(e->stream));
+	put(o, "tag", e->tag < 0 ? json_null() : json_integer(e->tag));
 	put_text(o, "kind", e->kind);
 	put_text(o, "text", e->text);
 	put_number(o, "duration-ms", e->duration_ms);

@@ -19,9 +19,9 @@ struct account_tag {
 
 struct account_event {
 	usec_t at;        /* clock_wall */
-	int stream;       /* -1: of the call */
+	int stream, tag;  /* numbers; -1: of none */
 	const char *kind; /* "digit", "ssrc", "codec", "jump", "forwarding", "sdp" ...; static */
-	char *text;       /* what of it: "5", "0x1234abcd", "PCMA", "on"; NULL: nothing */
+	const char *text; /* what of it: "5", "0x1234abcd", "PCMA", "on"; NULL: nothing */
 	unsigned duration_ms;
 };
 
@@ -71,8 +71,7 @@ struct account_tag *account_add_tag(struct account *);
 struct account_stream *account_add_stream(struct account *);
 struct account_sink *account_add_sink(struct account *);
 /* Copies text; beyond ACCOUNT_MAX_EVENTS only counts. */
-void account_add_event(struct account *, usec_t at, int stream, const char *kind,
-	const char *text, unsigned duration_ms);
+void account_add_event(struct account *, const struct account_event *);
 
 /* in = out + dropped + buffered, at every stage. */
 bool account_stream_balances(const struct account_stream *);

@@ -127,9 +127,11 @@ static usec_t wall_of(const struct call *c, usec_t call_time)
 	return c->epoch + call_time;
 }
 
-void call_event(struct call *c, int stream, const char *kind, const char *text, unsigned ms)
+void call_event(struct call *c, const struct leg *l, int tag, const char *kind, const char *text)
 {
-	account_add_event(c->account, call_wall(c), stream, kind, text, ms);
+	account_add_event(c->account, &(struct account_event){ .at = call_wall(c),
+		.stream = l ? (int)l->number : -1, .tag = l ? (int)l->tag : tag, .kind = kind,
+		.text = text });
 }
 
 static void on_stream_event(void *arg, struct stream *s, const struct stream_event *e)
@@ -145,8 +147,10 @@ static void on_stream_event(void *arg, struct stream *s, const struct stream_eve
 		snprintf(text, sizeof(text), "%c", e->digit);
 	else
 		snprintf(text, sizeof(text), "0x%08x", e->ssrc);
-	account_add_event(l->call->account, wall_of(l->call, e->at), (int)stream_number(s),
-		kinds[e->kind], e->codec ? e->codec : text, e->duration_ms);
+	account_add_event(l->call->account, &(struct account_event){
+		.at = wall_of(l->call, e->at), .stream = (int)stream_number(s), .tag = (int)l->tag,
+		.kind = kinds[e->kind], .text = e->codec ? e->codec : text,
+		.duration_ms = e->duration_ms });
 }
 
 static void on_ssrc_changed(void *arg, struct stream *s, uint32_t ssrc)

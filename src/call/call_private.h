@@ -20,6 +20,7 @@ struct party { /* a tag: one participant */
 	unsigned number;
 	char *tag, *label, *metadata;
 	const char *role;
+	bool holds;          /* the other one, by its last SDP */
 };
 
 struct media {
@@ -76,6 +77,7 @@ struct call {
 	usec_t file_now;         /* pcap, pcm: newest time in the file */
 	char *metadata;
 	bool forwarding, recording;
+	bool answered;           /* an offer from now on is a re-INVITE */
 	struct party *parties;
 	struct media *medias;
 	struct leg *legs;
@@ -105,7 +107,8 @@ struct call {
 /* call.c */
 struct leg *call_leg(struct call *, unsigned number);          /* made when new; NULL: too many */
 struct party *call_party(struct call *, unsigned number, bool make);
-void call_event(struct call *, int stream, const char *kind, const char *text, unsigned ms);
+/* leg or tag (a number): of none is NULL, -1. */
+void call_event(struct call *, const struct leg *, int tag, const char *kind, const char *text);
 usec_t call_time(const struct call *, usec_t now); /* clock_mono to call time */
 usec_t call_wall(const struct call *);
 

@@ -80,13 +80,30 @@ static void on_payload(struct call *c, const struct change *ch)
 		payloads_set_fmtp(m->payloads, ch->pt, ch->text);
 }
 
-/* A new SDP may move ports. */
-static void on_sdp(struct call *c)
+/* An answer to who holds is no hold of its own. */
+static void on_hold(struct call *c, const struct change *ch)
+{
+	struct party *p = call_party(c, ch->n, false);
+
+	if (!p || p->holds == ch->hold || (ch->answer && ch->hold))
+		return;
+	p->holds = ch->hold;
+	call_event(c, NULL, (int)ch->n, "hold", p->holds ? "on" : "off");
+}
+
+/* A new SDP may move ports. A metafile has each twice, as sent (empty in rtpengine 10.5) and as
+ * passed on. */
+static void on_sdp(struct call *c, const struct change *ch)
 {
 	for (struct leg *l = c->legs; l; l = l->next)
 		if (c->layout == SPOOL_PROC)
 			stream_expect_port(l->stream);
-	call_event(c, -1, "sdp", NULL, 0);
+	if (!ch->value)
+		return;
+	call_event(c, NULL, (int)ch->n, "sdp",
+		ch->answer ? "answer" : c->answered ? "re-invite" : "offer");
+	c->answered |= ch->answer;
+	on_hold(c, ch);
 }
 
 static void on_stream(struct call *c, const struct change *ch)
@@ -140,7 +157,7 @@ static void on_forwarding(struct call *c, bool on)
 	if (c->forwarding == on)
 		return;
 	c->forwarding = on;
-	call_event(c, -1, "forwarding", on ? "on" : "off", 0);
+	call_event(c, NULL, -1, "forwarding", on ? "on" : "off");
 	for (struct leg *l = c->legs; l; l = l->next)
 		forward_update(l);
 }
@@ -152,7 +169,7 @@ static void on_stream_forwarding(struct call *c, const struct change *ch)
 	if (!l || l->forwarding == (ch->value != 0))
 		return;
 	l->forwarding = ch->value != 0;
-	call_event(c, (int)ch->n, "forwarding", l->forwarding ? "on" : "off", 0);
+	call_event(c, l, -1, "forwarding", l->forwarding ? "on" : "off");
 	forward_update(l);
 	tape_update(l);
 }
@@ -162,7 +179,7 @@ static void on_recording(struct call *c, bool on)
 	if (c->recording == on)
 		return;
 	c->recording = on;
-	call_event(c, -1, "recording", on ? "on" : "off", 0);
+	call_event(c, NULL, -1, "recording", on ? "on" : "off");
 	tape_switched(c, clock_mono());
 }
 
@@ -204,7 +221,7 @@ void call_change(struct call *c, const struct change *ch)
 		on_payload(c, ch);
 		break;
 	case CHANGE_MEDIA_SDP:
-		on_sdp(c);
+		on_sdp(c, ch);
 		break;
 	case CHANGE_STREAM:
 		on_stream(c, ch);

@@ -111,11 +111,9 @@ char *report_json(struct call *c)
 	a->layout = c->account->layout;
 	a->seen = c->account->seen;
 	a->ended = c->account->ended;
-	for (unsigned i = 0; i < c->account->events; i++) {
-		const struct account_event *e = &c->account->event[i];
-
-		account_add_event(a, e->at, e->stream, e->kind, e->text, e->duration_ms);
-	}
+	for (unsigned i = 0; i < c->account->events; i++)
+		account_add_event(a, &c->account->event[i]);
+	a->events_omitted = c->account->events_omitted;
 	fill(c, a);
 	json = account_json(a);
 	account_free(&a);

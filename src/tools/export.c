@@ -183,13 +183,15 @@ static void watch(struct export *e)
 {
 	bool seen = e->bar || e->opts.progress;
 	usec_t every = e->bar ? BAR_EVERY : LINE_EVERY;
+	bool over;
 
-	while (atomic_load(&e->working)) {
+	do {
 		for (usec_t t = 0; t < every && atomic_load(&e->working); t += 10 * MSEC)
 			usleep(10 * MSEC);
+		over = !atomic_load(&e->working);
 		if (seen)
 			draw(e);
-	}
+	} while (!over);
 	if (e->bar)
 		fputc('\n', stderr);
 }

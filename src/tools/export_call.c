@@ -12,11 +12,9 @@
 #include "base/mem.h"
 #include "call/call.h"
 #include "spool/pcap.h"
-#include "spool/pcapmeta.h"
-#include "tools/export.h"
+#include "tools/export_text.h"
 
 #define READ_BYTES ((size_t)1 << 20)
-#define MAX_TEXT   ((off_t)64 << 20) /* [bytes] of metadata */
 #define TICK       (100 * MSEC)      /* of the file's time */
 #define MEMORY     ((size_t)256 << 20)
 #define MUCH       ((size_t)8 << 20)  /* [bytes] waiting for the disk: it goes first */
@@ -34,6 +32,8 @@ struct export_call {
 	struct source *source;
 	int fd;
 	struct pcap pcap;
+	struct export_text *text; /* NULL: a pcap alone; streams are found by their packets */
+	uint64_t packets;
 	usec_t first, last;   /* of its records */
 	char *why;            /* the file is not what it should be */
 	size_t waiting;       /* [bytes] at the last look */
@@ -58,26 +58,6 @@ static void on_change(void *arg, const struct change *change)
 	call_change(x->call, change);
 }
 
-static int load(const char *path, uint8_t **bytes, size_t *n)
-{
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), err = 0;
-	struct stat st;
-	ssize_t got;
-
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > MAX_TEXT) {
-		close(fd);
-		return -EFBIG;
-	}
-	*bytes = xalloc((size_t)st.st_size + 1);
-	got = read(fd, *bytes, (size_t)st.st_size);
-	err = got < 0 ? -errno : 0;
-	*n = got < 0 ? 0 : (size_t)got;
-	close(fd);
-	return err;
-}
-
 /* "<escaped call-id>-<16 hex>" */
 static void tell_call_id(struct export_call *x)
 {
@@ -89,28 +69,6 @@ static void tell_call_id(struct export_call *x)
 		call_change(x->call, &(struct change){ .kind = CHANGE_CALL_ID,
 			.text = span_of(id, (size_t)bytes) });
 	free(id);
-}
-
-static void tell_text(struct export_call *x)
-{
-	bool whole;
-	char *path = export_find_text(x->file, &whole);
-	struct pcapmeta meta;
-	uint8_t *bytes = NULL;
-	size_t n = 0;
-	int err;
-
-	tell_call_id(x);
-	if (!path)
-		return; /* a pcap alone: streams are found by their packets */
-	err = load(path, &bytes, &n);
-	if (err)
-		x->why = xasprintf("%s: %s", path, strerror(-err));
-	pcapmeta_init(&meta);
-	if (!err && pcapmeta_feed(&meta, span_of(bytes, n), true, on_change, x) < 0)
-		x->why = xasprintf("%s cannot be understood", path);
-	free(bytes);
-	free(path);
 }
 
 /* ---- the disk ---- */
@@ -157,6 +115,10 @@ static struct packet *new_packet(struct export_call *x)
 static bool take_record(struct export_call *x, const struct pcap_record *r, struct packet *p,
 	usec_t *ticked)
 {
+	if (++x->packets >= export_text_due(x->text)) {
+		file_now = r->time;
+		export_text_tell(x->text, x->packets);
+	}
 	if (!r->ip.n || r->ip.n > PCAP_MAX_IP) {
 		x->source->bad_records++;
 		return true;
@@ -275,12 +237,14 @@ struct export_call *export_call_new(const struct export_env *env, const struct e
 		f->parent, SPOOL_PCAP, clock_mono());
 	x->source = source_new(SOURCE_PCAP, number, f->path);
 	call_expect_source(x->call, x->source);
-	tell_text(x);
+	tell_call_id(x);
+	x->text = export_text_open(f, on_change, x, &x->why);
 	read_all(x);
+	file_now = x->last;
+	export_text_close(&x->text);
 	x->source->end = x->why ? SOURCE_END_BAD : SOURCE_END_EOF;
 	call_source_ended(&x->source);
 	call_data_done(x->call);
-	file_now = x->last;
 	x->moved = clock_mono();
 	call_end(x->call, "unlinked", clock_mono());
 	return x;

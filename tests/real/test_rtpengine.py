@@ -72,6 +72,9 @@ class Calls(EngineCase):
         self.assertEqual(len(events(6, "ssrc")), 1)
         self.assertEqual(len(events(6, "sdp")), 4)
         self.assertEqual(len(events(7, "sdp")), 6)
+        self.assertEqual([e["text"] for e in events(6, "sdp")].count("re-invite"), 1)
+        self.assertEqual([(e["text"], e["tag"]) for e in events(7, "hold")],
+            [("on", 0), ("off", 0)])
         ssrcs = {s["ssrc"] for n in (8, 9) for stream in accounts[f"kind-{n}@feed"]["streams"]
             for s in stream["ssrcs"]}
         self.assertEqual(ssrcs, {"0x5eed5eed"})

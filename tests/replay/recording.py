@@ -42,12 +42,12 @@ class Recording:
             os.makedirs(os.path.join(spool, name), exist_ok=True)
 
     def sdp(self, mode, port, lines=("a=rtpmap:8 PCMA/8000",), pts="8", transport="RTP/AVP",
-            address=None):
+            address=None, direction="sendrecv"):
         address = address or self.local
         self.text.append(f"\nTimestamp started ms: {self.begin * 1000:.3f}\nSDP mode: {mode}\n"
             f"SDP before RTP packet: {len(self.packets) + 1}\n\n" + "\r\n".join(
             ["v=0", f"o=- 1 1 IN IP4 {address}", "s=-", f"c=IN IP4 {address}", "t=0 0",
-            f"m=audio {port} {transport} {pts}", *lines, "a=sendrecv", f"a=rtcp:{port + 1}",
+            f"m=audio {port} {transport} {pts}", *lines, f"a={direction}", f"a=rtcp:{port + 1}",
             "a=ptime:20", ""]))
 
     def put(self, at, to, payload, source=("127.0.0.2", 40000)):

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """spoolwire-ctl export: pcaps to recordings and sidecars. Real ones of rtpengine 10.5 from
 tests/data/recordings, and odd ones written here. Python's standard library only."""
+import datetime
 import fcntl
 import hashlib
 import json
@@ -9,6 +10,7 @@ import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -16,7 +18,9 @@ import wave
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import DEADLINE, SOURCE, Case, level, main, program, read, wait_for  # noqa: E402
+from heard import sine  # noqa: E402
 from recording import Recording, Voice  # noqa: E402
+from schema import Schema  # noqa: E402
 
 DATA = os.path.join(SOURCE, "tests", "data", "recordings")
 REAL = {  # parent: tones of caller and callee, seconds of both together
@@ -25,8 +29,6 @@ REAL = {  # parent: tones of caller and callee, seconds of both together
     "1-14375%40127.0.0.2-dd27e2834beaf3d8": (440, 880, 3.0),
     "e4df42d1e7553eda%40127.0.0.2-3f86dd5402dfd275": (440, 880, 1.0),
 }
-KINDS = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int,
-    "number": (int, float), "null": type(None)}
 
 
 def sound(path):
@@ -35,6 +37,11 @@ def sound(path):
         n, rate = w.getnchannels(), w.getframerate()
         flat = memoryview(w.readframes(w.getnframes())).cast("h").tolist()
     return rate, [flat[c::n] for c in range(n)]
+
+
+def since_1970(at):
+    """[s], of a time in a sidecar."""
+    return datetime.datetime.fromisoformat(at).timestamp()
 
 
 class ExportTest(Case):
@@ -70,36 +77,12 @@ class ExportTest(Case):
 
     # ---- what has to be so ----
 
-    def assertFits(self, schema, value, where="sidecar"):
-        """JSON Schema, as far as ours use it."""
-        if "enum" in schema:
-            self.assertIn(value, schema["enum"], where)
-        kinds = schema.get("type", [])
-        kinds = [kinds] if isinstance(kinds, str) else kinds
-        if kinds:
-            self.assertTrue(any(isinstance(value, KINDS[k]) and
-                (k == "boolean" or not isinstance(value, bool)) for k in kinds), (where, value))
-        if "minimum" in schema and isinstance(value, (int, float)):
-            self.assertGreaterEqual(value, schema["minimum"], where)
-        if "pattern" in schema and isinstance(value, str):
-            self.assertRegex(value, schema["pattern"], where)
-        if isinstance(value, dict):
-            for name in schema.get("required", []):
-                self.assertIn(name, value, where)
-            for name, inner in schema.get("properties", {}).items():
-                if name in value:
-                    self.assertFits(inner, value[name], f"{where}.{name}")
-        if isinstance(value, list) and "items" in schema:
-            for i, item in enumerate(value):
-                self.assertFits(schema["items"], item, f"{where}[{i}]")
-
     def sidecar(self, name):
         """Of a recording, which it has to be true of."""
         path = os.path.join(self.out, name)
         data = json.loads(read(os.path.splitext(path)[0] + ".json"))
-        for schema, value in ("recording", data), ("account", data["call"]):
-            with open(os.path.join(SOURCE, "docs", schema + ".schema.json"), encoding="utf-8") as f:
-                self.assertFits(json.load(f), value)
+        schema = Schema(os.path.join(SOURCE, "docs", "recording.schema.json"))
+        self.assertEqual(schema.errors(data), [])
         self.assertEqual(len(data["files"]), 1)
         file, content = data["files"][0], read(path)
         self.assertEqual((file["name"], file["path"]), (name, os.path.realpath(path)))
@@ -155,6 +138,52 @@ class ExportTest(Case):
                 *(e["at"] for e in data["call"]["events"])):
             self.assertTrue(begin <= at <= end, (begin, at, end))
         self.assertEqual(data["call"]["metadata"]["parsed"], {"from": "alice", "to": "bob"})
+
+    def test_events(self):
+        """In their order and at the time in the file, of a real re-INVITE and of a hold."""
+        r = Recording(self.spool, "held")
+        voice = Voice(440, 0x11111111)
+        for at, mode, direction in (0, "offer", "sendrecv"), (0, "answer", "sendrecv"), \
+                (1, "offer", "sendonly"), (1, "answer", "recvonly"), (3, "offer", "sendrecv"), \
+                (3, "answer", "sendrecv"):
+            r.sdp(mode, 20000 if mode == "offer" else 20002, direction=direction)
+            if mode == "answer":
+                r.speak(at, 2 if at == 1 else 1, (20002, voice))
+        r.finish()
+        self.export(self.spool, DATA, "--mixed")
+
+        def events(name):
+            (name,) = [n for n in self.files() if n.startswith(name) and n.endswith("mix.wav")]
+            call = self.sidecar(name)[0]["call"]
+            begin = since_1970(call["first-packet"])
+            return [(e["kind"], e["tag"], e["text"], round(since_1970(e["at"]) - begin, 1))
+                for e in call["events"]]
+
+        self.assertEqual([e for e in events("held-") if e[0] in ("sdp", "hold")], [
+            ("sdp", 0, "offer", 0), ("sdp", 1, "answer", 0),
+            ("sdp", 0, "re-invite", 1), ("hold", 0, "on", 1), ("sdp", 1, "answer", 1),
+            ("sdp", 0, "re-invite", 3), ("hold", 0, "off", 3), ("sdp", 1, "answer", 3)])
+        self.assertEqual([(kind, text, at) for kind, _, text, at in
+                events("99c6acfab728c35e") if kind != "codec"], [
+            ("sdp", "offer", 0), ("sdp", "answer", 0), ("sdp", "re-invite", 2.1),
+            ("sdp", "answer", 2.1), ("ssrc", "0x34b38780", 2.1)])
+
+    def test_payload_types_mean_something_else_later(self):
+        """Dynamic number 96 is one codec until the re-INVITE, and another one from it on."""
+        r = Recording(self.spool, "moved")
+        first, then = Voice(440, 1, 96), Voice(440, 1, 96, 1 + 50, 50 * 160,
+            audio=struct.pack(">8000h", *sine(440)))
+        for mode in "offer", "answer":
+            r.sdp(mode, 20000 if mode == "offer" else 20002, ["a=rtpmap:96 PCMA/8000"], "96")
+        r.speak(0, 1, (20002, first))
+        for mode in "offer", "answer":
+            r.sdp(mode, 20000 if mode == "offer" else 20002, ["a=rtpmap:96 L16/8000"], "96")
+        r.speak(1, 1, (20002, then))
+        r.finish()
+        self.export(self.spool, "--mixed")
+        rate, (audio,) = sound(os.path.join(self.out, r.parent + "-mix.wav"))
+        self.assertTone(audio[:rate], rate, 440, 0.98)
+        self.assertTone(audio[rate:], rate, 440, 0.98)
 
     def test_formats(self):
         self.speaking("formats", 2.0)

@@ -43,8 +43,10 @@ static struct account *sample(void)
 	k->label = xstrdup("stream 0");
 	k->stats = (struct sink_stats){ .kind = "tls", .rate_hz = 8000, .channels = 1,
 		.put = 8000, .sent = 4000, .dropped = 3200, .waiting = 800, .connects = 2 };
-	account_add_event(a, a->seen, 0, "digit", "5", 120);
-	account_add_event(a, a->seen, -1, "forwarding", NULL, 0);
+	account_add_event(a, &(struct account_event){ .at = a->seen, .tag = 1, .kind = "digit",
+		.text = "5", .duration_ms = 120 });
+	account_add_event(a, &(struct account_event){ .at = a->seen, .stream = -1, .tag = -1,
+		.kind = "forwarding" });
 	return a;
 }
 
@@ -136,7 +138,8 @@ static void events_are_capped(void **state)
 
 	(void)state;
 	for (int i = 0; i < ACCOUNT_MAX_EVENTS + 5; i++)
-		account_add_event(a, i, 1, "digit", "1", 100);
+		account_add_event(a, &(struct account_event){ .at = i, .stream = 1,
+			.kind = "digit", .text = "1", .duration_ms = 100 });
 	o = parsed(a);
 	assert_int_equal(json_array_size(json_object_get(o, "events")), ACCOUNT_MAX_EVENTS);
 	assert_int_equal(json_integer_value(json_object_get(o, "events-omitted")), 5);

@@ -649,6 +649,47 @@ static void test_forward_to(void **state)
 	assert_int_equal(fake_bytes, 10 * 360 + 10);
 }
 
+static void say_sdp(unsigned from, bool answer, bool hold)
+{
+	for (unsigned passed_on = 0; passed_on < 2; passed_on++)
+		call_change(call, &(struct change){ .kind = CHANGE_MEDIA_SDP, .n = from,
+			.value = passed_on, .answer = answer, .hold = passed_on && hold,
+			.text = span_text("") });
+}
+
+static void assert_event(unsigned i, const char *kind, int tag, const char *text)
+{
+	assert_true(i < account->events);
+	assert_string_equal(account->event[i].kind, kind);
+	assert_int_equal(account->event[i].tag, tag);
+	assert_string_equal(account->event[i].text, text);
+}
+
+static void test_who_holds(void **state)
+{
+	(void)state;
+	begin(SPOOL_PROC);
+	say_two();
+	say_sdp(0, false, false);
+	say_sdp(1, true, false);
+	say_sdp(0, false, true);
+	say_sdp(1, true, true); /* it answers inactive */
+	say_sdp(0, false, true);
+	say_sdp(0, false, false);
+	say_value(CHANGE_RECORDING, 0, 0);
+	finish();
+	assert_event(0, "sdp", 0, "offer");
+	assert_event(1, "sdp", 1, "answer");
+	assert_event(2, "sdp", 0, "re-invite");
+	assert_event(3, "hold", 0, "on");
+	assert_event(4, "sdp", 1, "answer");
+	assert_event(5, "sdp", 0, "re-invite");
+	assert_event(6, "sdp", 0, "re-invite");
+	assert_event(7, "hold", 0, "off");
+	assert_event(8, "recording", -1, "off");
+	assert_int_equal(account->events, 9);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -672,6 +713,7 @@ int main(void)
 		TEST(test_pcap_without_sdp),
 		TEST(test_pcap_with_ports),
 		TEST(test_pcap_sdp_comes_later),
+		TEST(test_who_holds),
 		TEST(test_pcm),
 		TEST(test_forward_to),
 	};

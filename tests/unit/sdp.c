@@ -53,6 +53,27 @@ static void reads_many_media(void **state)
 	assert_true(span_is(sdp.media[3].codec[0].rtpmap, "G729/8000"));
 }
 
+static bool holds(const char *text)
+{
+	parse(text);
+	return sdp_is_hold(&sdp);
+}
+
+static void hold_is_all_media_sent_at_most(void **state)
+{
+	(void)state;
+	assert_false(holds("v=0\n"));
+	assert_false(holds("m=audio 9000 RTP/AVP 0\n"));
+	assert_false(holds("m=audio 9000 RTP/AVP 0\na=recvonly\n"));
+	assert_true(holds("m=audio 9000 RTP/AVP 0\na=sendonly\n"));
+	assert_true(holds("m=audio 9000 RTP/AVP 0\na=inactive\nm=video 0 RTP/AVP 96\n"));
+	assert_true(holds("a=sendonly\nm=audio 9000 RTP/AVP 0\nm=image 9100 udptl t38\n"));
+	assert_false(holds("a=sendonly\nm=audio 9000 RTP/AVP 0\na=sendrecv\n"));
+	assert_false(holds("m=audio 9000 RTP/AVP 0\na=sendonly\nm=audio 9002 RTP/AVP 0\n"));
+	assert_true(holds("c=IN IP4 0.0.0.0\nm=audio 9000 RTP/AVP 0\na=sendrecv\n"));
+	assert_false(holds("c=IN IP4 0.0.0.0\nm=audio 9000 RTP/AVP 0\nc=IN IP4 1.2.3.4\n"));
+}
+
 static void mux_leaves_no_port_for_rtcp(void **state)
 {
 	(void)state;
@@ -105,6 +126,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_one_media),
 		cmocka_unit_test(reads_many_media),
+		cmocka_unit_test(hold_is_all_media_sent_at_most),
 		cmocka_unit_test(mux_leaves_no_port_for_rtcp),
 		cmocka_unit_test(bears_rubbish),
 		cmocka_unit_test(has_caps),

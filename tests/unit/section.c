@@ -51,6 +51,17 @@ static void reads_every_kind(void **state)
 	}
 }
 
+static void reads_who_holds(void **state)
+{
+	const char *held = "m=audio 9000 RTP/AVP 0\na=sendonly\n";
+
+	(void)state;
+	section("SDP from 2 before offer", held);
+	assert_true(c.hold && !c.answer);
+	section("SDP from 2 after answer", "m=audio 9000 RTP/AVP 0\n");
+	assert_true(c.answer && !c.hold);
+}
+
 static void reads_pairs_of_both_dialects(void **state)
 {
 	static const char *const details[] = {
@@ -105,6 +116,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_every_kind),
+		cmocka_unit_test(reads_who_holds),
 		cmocka_unit_test(reads_pairs_of_both_dialects),
 		cmocka_unit_test(interface_is_one_path_component),
 		cmocka_unit_test(numbers_have_bounds),
