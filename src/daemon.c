@@ -413,9 +413,10 @@ struct daemon *daemon_start(const struct config *config, int argc, char **argv)
 	start_spool(d);
 	if (d->recorder)
 		recorder_recover(d->recorder, calls_parents(d->calls));
-	log_info("spoolwire %s: spool %s, %u workers%s%s", PACKAGE_VERSION, config->spool_dir,
+	log_info("spoolwire %s: spool %s, %u workers%s%s%s%s", PACKAGE_VERSION, config->spool_dir,
 		d->workers, config->send_host ? ", forwarding to " : "",
-		config->send_host ? config->send_host : "");
+		config->send_host ? config->send_host : "", d->recorder ? ", recording to " : "",
+		d->recorder ? config->output_dir : "");
 	return d;
 }
 
