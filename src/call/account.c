@@ -354,6 +354,7 @@ char *account_json(const struct account *a)
 struct totals {
 	uint64_t packets, refused, lost, late, undecodable;
 	uint64_t forwarded_ms, dropped_ms;
+	uint64_t recorded_ms, unrecorded_ms;
 	usec_t audio;
 };
 
@@ -373,9 +374,10 @@ static struct totals sum(const struct account *a)
 	}
 	for (unsigned i = 0; i < a->sinks; i++) {
 		const struct sink_stats *s = &a->sink[i].stats;
+		bool file = s->kind && strcmp(s->kind, "file") == 0;
 
-		t.forwarded_ms += frames_ms(s->sent, s->rate_hz);
-		t.dropped_ms += frames_ms(s->dropped, s->rate_hz);
+		*(file ? &t.recorded_ms : &t.forwarded_ms) += frames_ms(s->sent, s->rate_hz);
+		*(file ? &t.unrecorded_ms : &t.dropped_ms) += frames_ms(s->dropped, s->rate_hz);
 	}
 	return t;
 }
@@ -392,12 +394,13 @@ char *account_line(const struct account *a)
 			(long long)(a->joined_after / MSEC));
 	line = xasprintf("call %s %s after %.1f s: %s, %u streams, %llu packets, %llu lost, "
 		"%llu late, %llu refused, %llu undecodable; %lld ms decoded, %llu ms forwarded, "
-		"%llu ms dropped",
+		"%llu ms dropped; %llu ms recorded, %llu ms dropped",
 		log_mark(a->call_id ? a->call_id : ""), a->end, (double)lasted / (double)SEC, joined,
 		a->streams, (unsigned long long)t.packets, (unsigned long long)t.lost,
 		(unsigned long long)t.late, (unsigned long long)t.refused,
 		(unsigned long long)t.undecodable, (long long)(t.audio / MSEC),
-		(unsigned long long)t.forwarded_ms, (unsigned long long)t.dropped_ms);
+		(unsigned long long)t.forwarded_ms, (unsigned long long)t.dropped_ms,
+		(unsigned long long)t.recorded_ms, (unsigned long long)t.unrecorded_ms);
 	if (strlen(line) > MAX_LINE)
 		line[MAX_LINE] = '\0';
 	return line;

@@ -10,7 +10,7 @@
 #include "media/pcm.h"
 
 struct sink_stats {
-	const char *kind;      /* "tls", "tcp" */
+	const char *kind;      /* "tls", "tcp", "file" */
 	uint32_t rate_hz;
 	unsigned channels;
 	uint64_t put, sent, dropped, waiting; /* [frames] of audio: put = sent + dropped + waiting */
