@@ -107,7 +107,7 @@ int accounts_write(struct accounts *a, uint64_t call, struct account **account,
 	*j = (struct write_job){ .account = *account, .dir = xstrdup(a->dir), .call = call,
 		.done = done, .arg = arg };
 	*account = NULL;
-	if (writer_put(a->writer, run_write, j))
+	if (writer_put(a->writer, WRITER_WRITE, a->dir, run_write, j))
 		return 0;
 	counter_add(COUNT_WRITER_DROPPED, 1);
 	log_warn_limited("accounts are not written: the disk of %s is too slow", a->dir);
@@ -151,7 +151,7 @@ void accounts_tick(struct accounts *a, struct consumed *consumed)
 	*j = (struct journal_job){ .path = xstrdup(consumed_path(consumed)), .text = text,
 		.work = work, .busy = a->journal_busy };
 	atomic_store(a->journal_busy, true);
-	if (writer_put(a->writer, run_journal, j))
+	if (writer_put(a->writer, WRITER_WRITE, j->path, run_journal, j))
 		return;
 	counter_add(COUNT_WRITER_DROPPED, 1);
 	free_journal_job(j);

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "calldata/join.h"
 #include "calls.h"
+#include "directory.h"
 #include "recorder.h"
 #include "sink/writer.h"
 #include "spool/consumed.h"
@@ -175,7 +176,7 @@ static void on_signal(uv_signal_t *signal, int number)
 
 	if (number == SIGUSR1)
 		log_status(d);
-	else if (!writer_put(d->writer, reread, d))
+	else if (!writer_put(d->writer, WRITER_WRITE, NULL, reread, d))
 		log_err("not read again: the disk is too slow");
 }
 
@@ -313,14 +314,17 @@ static bool keep_consumed(void *arg, const char *name, uint64_t inode)
 		is_there(c->pcm_dir, "/", name, ".wav", inode));
 }
 
-static void need_directory(const char *dir, const char *option)
+/* -ETIMEDOUT, too, is no reason not to start. */
+static int need_directory(struct daemon *d, const char *dir, const char *option)
 {
-	if (mkdir(dir, 0750) < 0 && errno != EEXIST)
-		die("cannot make %s: %s; name another directory with %s", dir, strerror(errno),
+	int err = directory_make(d->writer, dir, 0750);
+
+	if (err == -ETIMEDOUT)
+		log_err("the disk of %s=%s does not answer", option, dir);
+	else if (err)
+		die("cannot write in %s: %s; name another directory with %s", dir, strerror(-err),
 			option);
-	if (access(dir, W_OK | X_OK) < 0)
-		die("cannot write in %s: %s; name another directory with %s", dir,
-			strerror(errno), option);
+	return err;
 }
 
 static void start_memory(struct daemon *d)
@@ -329,16 +333,23 @@ static void start_memory(struct daemon *d)
 	int error;
 
 	if (c->account_dir)
-		need_directory(c->account_dir, "account-dir");
-	if (c->state_dir_given)
-		need_directory(c->state_dir, "state-dir");
-	else
-		mkdir(c->state_dir, 0750);
-	d->consumed = consumed_open(c->state_dir, keep_consumed, d, &error);
+		need_directory(d, c->account_dir, "account-dir");
+	error = c->state_dir_given ? need_directory(d, c->state_dir, "state-dir") :
+		directory_make(d->writer, c->state_dir, 0750);
+	if (error != -ETIMEDOUT)
+		d->consumed = consumed_open(c->state_dir, keep_consumed, d, &error);
 	if (!d->consumed)
 		log_warn("%s cannot be used (%s): after a restart, recordings may be consumed "
 			"twice; name another directory with state-dir", c->state_dir,
 			strerror(-error));
+}
+
+static void start_writer(struct daemon *d)
+{
+	d->writer = writer_start(WRITER_THREADS, WRITER_JOBS);
+	writer_add_dir(d->writer, d->config->state_dir);
+	if (d->config->account_dir)
+		writer_add_dir(d->writer, d->config->account_dir);
 }
 
 static void start_calldata(struct daemon *d)
@@ -367,7 +378,7 @@ static void start_calls(struct daemon *d)
 		.pcm_channels = (unsigned)c->pcm_channels, .max_calls = (unsigned)c->max_calls,
 		.intakes = d->intakes, .workers = d->workers, .still_there = still_there,
 		.idle = on_idle, .arg = d });
-	d->writer = writer_start(WRITER_THREADS, WRITER_JOBS);
+	start_writer(d);
 	start_memory(d);
 	start_calldata(d);
 	start_workers(d);

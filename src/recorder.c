@@ -5,17 +5,17 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/check.h"
+#include "base/counters.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "call/keepsake.h"
+#include "directory.h"
 #include "sink/writer.h"
 
-#define THREADS 4
-#define JOBS    50000 /* two for each recording at most */
+#define THREADS 4     /* for each output directory */
+#define JOBS    50000 /* likewise: two for each recording at most */
 
 /* Notes of a call that ran at the start: at its end each has become a file, or it becomes one. */
 struct left {
@@ -43,29 +43,36 @@ static const struct {
 	[CONFIG_RAW] = { RECORDING_RAW, "raw" },
 };
 
-/* Looked at before it is made: mkdir() waits for a file system that is frozen, even where the
- * directory is there. 0 or -errno. */
-static int make_output_dir(const struct config *c)
+static void need_output_dirs(struct writer *w, const struct config *c)
 {
-	int mode = c->output_dir_mode >= 0 ? c->output_dir_mode : 0700;
+	unsigned mode = c->output_dir_mode >= 0 ? (unsigned)c->output_dir_mode : 0700;
+	const char *other = c->output_fallback_dir;
+	int err = directory_make(w, c->output_dir, mode);
+	int bad = other ? directory_make(w, other, mode) : err;
 
-	if (access(c->output_dir, W_OK | X_OK) == 0)
-		return 0;
-	if (errno != ENOENT)
-		return -errno;
-	return mkdir(c->output_dir, (mode_t)mode) < 0 && errno != EEXIST ? -errno : 0;
-}
-
-static void need_output_dir(const struct config *c)
-{
-	int err = make_output_dir(c);
-
-	if (err && !c->output_fallback_dir)
+	if (err && bad && err != -ETIMEDOUT && bad != -ETIMEDOUT)
 		die("cannot write in %s: %s; name another directory with output-dir", c->output_dir,
 			strerror(-err));
-	if (err)
+	if (err == -ETIMEDOUT)
+		log_err("the disk of %s does not answer: recordings %s", c->output_dir,
+			other ? "go to output-fallback-dir" : "wait in memory until it does");
+	else if (err)
 		log_err("cannot write in %s: %s; recordings go to output-fallback-dir",
 			c->output_dir, strerror(-err));
+	if (bad && !err)
+		log_warn("cannot write in output-fallback-dir=%s: %s", other, strerror(-bad));
+}
+
+static struct writer *start_writer(const struct config *c)
+{
+	struct writer *w = writer_start(THREADS, JOBS);
+
+	writer_add_dir(w, c->output_dir);
+	if (c->output_fallback_dir)
+		writer_add_dir(w, c->output_fallback_dir);
+	for (char **dir = c->output_allow_dir; dir && *dir; dir++)
+		writer_add_dir(w, *dir);
+	return w;
 }
 
 static void describe_file(struct recording_opts *file, const struct config *c)
@@ -161,7 +168,7 @@ static void call_over(void *arg, const char *parent, bool discarded)
 	if (!l)
 		return;
 	l->discard = discarded;
-	if (!l->n || !writer_put(r->writer, run_rest, l))
+	if (!l->n || !writer_put(r->writer, WRITER_LONG, NULL, run_rest, l))
 		free_left(l); /* the next start finds what there is */
 }
 
@@ -178,7 +185,7 @@ void recorder_recover(struct recorder *r, char **running)
 	}
 	pthread_mutex_unlock(&r->mutex);
 	free(running);
-	if (!writer_put(r->writer, run_repair, r))
+	if (!writer_put(r->writer, WRITER_LONG, NULL, run_repair, r))
 		run_repair(r); /* nothing else waits yet, so there is room */
 }
 
@@ -194,10 +201,10 @@ struct recorder *recorder_new(const struct config *c)
 
 	if (!c->recording)
 		return NULL;
-	need_output_dir(c);
 	r = xnew(struct recorder);
 	pthread_mutex_init(&r->mutex, NULL);
-	r->writer = writer_start(THREADS, JOBS);
+	r->writer = start_writer(c);
+	need_output_dirs(r->writer, c);
 	r->opts = (struct call_record_opts){
 		.writer = r->writer, .format = suffix,
 		.name = { .dir = c->output_dir, .pattern = c->output_pattern, .suffix = suffix,
@@ -224,14 +231,26 @@ const struct call_record_opts *recorder_opts(const struct recorder *r)
 	return r ? &r->opts : NULL;
 }
 
+static void say_unfinished(bool hangs)
+{
+	uint64_t n = counter_sum(COUNT_REC_GIVEN_UP);
+
+	if (n || hangs)
+		log_warn("%llu recordings are unfinished (.part)%s: the next start publishes them",
+			(unsigned long long)n, hangs ? ", a disk does not answer" : "");
+}
+
 bool recorder_free(struct recorder **rp, usec_t deadline)
 {
 	struct recorder *r = *rp;
+	bool all;
 
 	*rp = NULL;
 	if (!r)
 		return true;
-	if (!writer_stop(&r->writer, deadline))
+	all = writer_stop(&r->writer, deadline);
+	say_unfinished(!all);
+	if (!all)
 		return false;
 	for (struct left *l = r->left, *next; l; l = next) {
 		next = l->next;

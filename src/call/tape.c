@@ -333,7 +333,7 @@ static void unlink_both(void *arg)
 /* On a writer's thread; a disk that has no room for it is said. */
 static void remove_file(struct call *c, char *path)
 {
-	if (writer_put(c->opts->record->writer, unlink_both, path))
+	if (writer_put(c->opts->record->writer, WRITER_WRITE, path, unlink_both, path))
 		return;
 	log_warn_limited("%s was to be discarded and is still there: the disk is too slow", path);
 	free(path);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*  owner --give--> in --run, a writer's job--> out --take--> owner
  *
- * scheduled says that a job is queued or running: nothing else touches the recordings. Order is
+ * scheduled says that a job is queued or running: nothing else touches the recording. Order is
  * kept across failures: after one, all is handed back undone until the owner says retry. */
 #include "sink/file_actor.h"
 
@@ -16,21 +16,19 @@
 
 #define FILE_ACTOR_MAGIC 0xf11eac70u
 
-struct file {
-	struct recording *recording;
-	int64_t shift; /* [frames] its frame 0 is that of the owner's count, negated */
-};
-
 struct file_actor {
 	MAGIC_MEMBER;
 	struct file_sink_opts opts;
+	struct file_actor *first; /* the one whose fallback this is; held */
 	struct mailbox in, out;
 	atomic_bool scheduled;
-	atomic_uint users;    /* the owner, and the job */
+	atomic_uint users;        /* the owner, the job, and its fallback */
+	bool ends;                /* of the owner: asked to publish */
 	/* Of the job; of whoever comes when nothing is scheduled. */
-	struct file first, now; /* first: what the fallback took over from */
-	bool fallen, failed, ended;
-	struct file_sink_result result;
+	struct recording *recording;
+	int64_t shift; /* [frames] its frame 0 is that of the owner's count, negated */
+	bool failed, ended, published;
+	struct recording_result result;
 };
 
 static const char *copy(const char *text)
@@ -50,6 +48,24 @@ struct file_actor *file_actor_new(const struct file_sink_opts *o)
 	a->opts.file.label = copy(o->file.label);
 	a->opts.fallback_path = copy(o->fallback_path);
 	atomic_store(&a->users, 1);
+	return a;
+}
+
+struct file_actor *file_actor_after(struct file_actor *first, uint64_t frame)
+{
+	struct file_sink_opts o = first->opts;
+	struct file_actor *a;
+
+	must(o.fallback_path && !first->first);
+	o.file.path = o.fallback_path;
+	o.file.started += (usec_t)(frame * 1000 / o.file.rate_hz) * MSEC;
+	o.fallback_path = NULL;
+	o.resume = false;
+	o.release = NULL;
+	a = file_actor_new(&o);
+	a->shift = -(int64_t)frame;
+	a->first = first;
+	atomic_fetch_add(&first->users, 1);
 	return a;
 }
 
@@ -74,10 +90,11 @@ static void unref(struct file_actor *a)
 		return;
 	free_mail(&a->in);
 	free_mail(&a->out);
-	for (unsigned i = 0; i < a->result.files; i++)
-		free(a->result.file[i].recording.path);
+	free(a->result.path);
 	if (a->opts.release)
 		a->opts.release(a->opts.arg);
+	if (a->first)
+		unref(a->first);
 	free_text(a->opts.file.path);
 	free_text(a->opts.file.state);
 	free_text(a->opts.file.parent);
@@ -89,101 +106,61 @@ static void unref(struct file_actor *a)
 
 /* ---- on a writer thread -------------------------------------------------------------------- */
 
-static uint64_t place(const struct file *f, uint64_t frame)
+static uint64_t place(const struct file_actor *a, uint64_t frame)
 {
-	return f->shift < 0 && frame < (uint64_t)-f->shift ? 0 : frame + (uint64_t)f->shift;
+	return a->shift < 0 && frame < (uint64_t)-a->shift ? 0 : frame + (uint64_t)a->shift;
 }
 
-/* In its own time: the file may have begun before the crash, or at the fallback. */
+/* In its own time: the file may have begun before the crash. */
 static int64_t shift_of(const struct file_actor *a, const struct recording *r)
 {
 	return (a->opts.file.started - recording_started(r)) / MSEC * a->opts.file.rate_hz / 1000;
 }
 
-static int open_first(struct file_actor *a)
+/* -ENOENT: there is nothing to go on with. */
+static int resume(struct file_actor *a)
 {
 	uint64_t frames;
 	int err;
 
-	if (a->opts.resume) {
-		a->now.recording = recording_resume(&a->opts.file, &frames, &err);
-		if (a->now.recording)
-			a->now.shift = shift_of(a, a->now.recording);
-		if (a->now.recording || (err && err != -EBUSY))
-			return a->now.recording ? 0 : err;
-	}
-	a->now.recording = recording_create(&a->opts.file, &err);
-	return err;
-}
-
-static int open_fallback(struct file_actor *a, uint64_t frame)
-{
-	struct recording_opts o = a->opts.file;
-	struct recording *r;
-	int err;
-
-	o.path = a->opts.fallback_path;
-	o.started += (usec_t)(frame * 1000 / o.rate_hz) * MSEC;
-	r = recording_create(&o, &err);
-	if (!r)
-		return err;
-	counter_add(COUNT_REC_FALLBACKS, 1);
-	log_warn_limited("recordings go on in %s", log_mark(o.path));
-	a->first = a->now;
-	a->now = (struct file){ .recording = r, .shift = -(int64_t)frame };
-	a->fallen = true;
+	if (!a->opts.resume)
+		return -ENOENT;
+	a->recording = recording_resume(&a->opts.file, &frames, &err);
+	if (!a->recording)
+		return err && err != -EBUSY ? err : -ENOENT;
+	a->shift = shift_of(a, a->recording);
 	return 0;
 }
 
-static int open_now(struct file_actor *a, const struct file_work *w)
+static int open_recording(struct file_actor *a)
 {
-	bool needed = w->verb == FILE_WRITE || !a->now.recording;
+	int err = a->recording ? 0 : resume(a);
 
-	if (w->fallback && needed && !a->fallen && a->opts.fallback_path)
-		return open_fallback(a, w->frame);
-	return a->now.recording ? 0 : open_first(a);
+	if (err == -ENOENT)
+		a->recording = recording_create(&a->opts.file, &err);
+	return err;
 }
 
 static int do_write(struct file_actor *a, const struct file_work *w)
 {
-	int err = open_now(a, w);
+	int err = open_recording(a);
 
 	if (err)
 		return err;
-	err = recording_write(a->now.recording, place(&a->now, w->frame),
-		span_of(w->samples, w->bytes));
-	return err || !w->sync ? err : recording_sync(a->now.recording);
+	err = recording_write(a->recording, place(a, w->frame), span_of(w->samples, w->bytes));
+	return err || !w->sync ? err : recording_sync(a->recording);
 }
 
-static int publish_one(struct file_actor *a, struct file *f, uint64_t frames)
-{
-	unsigned n = a->result.files;
-	usec_t started = recording_started(f->recording);
-	int err = recording_publish(&f->recording, frames, a->opts.before_publish, a->opts.arg,
-		&a->result.file[n].recording);
-
-	if (err)
-		return err;
-	a->result.file[n].started = started;
-	a->result.files++;
-	return 0;
-}
-
-/* What the fallback took over from goes first; when it cannot be, the next start will. */
 static int do_publish(struct file_actor *a, const struct file_work *w)
 {
-	int err = open_now(a, w);
+	int err = w->leftover && !a->recording ? resume(a) : open_recording(a);
 
-	if (err)
-		return err;
-	if (a->first.recording) {
-		a->result.error = publish_one(a, &a->first, 0);
-		if (a->first.recording) {
-			counter_add(COUNT_REC_GIVEN_UP, 1);
-			recording_close(&a->first.recording);
-		}
-	}
-	err = publish_one(a, &a->now, place(&a->now, w->frame));
+	if (!err)
+		err = recording_publish(&a->recording, place(a, w->frame),
+			a->opts.before_publish, a->opts.arg, &a->result);
+	else if (w->leftover && err == -ENOENT)
+		err = 0;
+	a->published = a->result.path != NULL;
 	a->ended = !err;
 	return err;
 }
@@ -191,15 +168,14 @@ static int do_publish(struct file_actor *a, const struct file_work *w)
 /* Also what a publish has made that the owner does not know of yet. */
 static void discard(struct file_actor *a)
 {
-	recording_discard(&a->first.recording);
-	recording_discard(&a->now.recording);
-	while (a->result.files) {
-		char *path = a->result.file[--a->result.files].recording.path;
-
-		unlink(path);
-		free(path);
-	}
-	counter_add(COUNT_REC_DISCARDED, 1);
+	if (a->recording || a->published)
+		counter_add(COUNT_REC_DISCARDED, 1);
+	recording_discard(&a->recording);
+	if (a->published)
+		unlink(a->result.path);
+	free(a->result.path);
+	a->result.path = NULL;
+	a->published = false;
 }
 
 static int do_work(struct file_actor *a, struct file_work *w)
@@ -210,8 +186,7 @@ static int do_work(struct file_actor *a, struct file_work *w)
 	case FILE_PUBLISH:
 		return a->ended ? 0 : do_publish(a, w);
 	case FILE_CLOSE:
-		recording_close(&a->first.recording);
-		recording_close(&a->now.recording);
+		recording_close(&a->recording);
 		break;
 	case FILE_DISCARD:
 		discard(a);
@@ -254,8 +229,14 @@ static void run(void *arg)
 
 void file_actor_give(struct file_actor *a, struct file_work **w)
 {
+	a->ends |= (*w)->verb == FILE_PUBLISH;
 	mailbox_put(&a->in, &(*w)->mail);
 	*w = NULL;
+}
+
+struct file_work *file_actor_ungive(struct file_actor *a)
+{
+	return (struct file_work *)mailbox_take(&a->in);
 }
 
 void file_actor_kick(struct file_actor *a)
@@ -263,7 +244,8 @@ void file_actor_kick(struct file_actor *a)
 	if (!atomic_load(&a->in.head) || atomic_exchange(&a->scheduled, true))
 		return;
 	atomic_fetch_add(&a->users, 1);
-	if (writer_put(a->opts.writer, run, a))
+	if (writer_put(a->opts.writer, a->ends ? WRITER_LONG : WRITER_WRITE, a->opts.file.path,
+		run, a))
 		return;
 	atomic_store(&a->scheduled, false);
 	unref(a);
@@ -274,10 +256,14 @@ struct file_work *file_actor_take(struct file_actor *a)
 	return (struct file_work *)mailbox_take(&a->out);
 }
 
-void file_actor_result(struct file_actor *a, struct file_sink_result *out)
+bool file_actor_result(struct file_actor *a, struct recording_result *out)
 {
+	bool published = a->published;
+
 	*out = a->result;
-	a->result.files = 0;
+	a->result.path = NULL;
+	a->published = false;
+	return published;
 }
 
 /* Closing a file may wait as long as writing it: never here. Where no writer takes it, the kernel
@@ -290,7 +276,7 @@ void file_actor_leave(struct file_actor **ap)
 	*ap = NULL;
 	if (!a)
 		return;
-	if (atomic_load(&a->scheduled) || a->now.recording || a->first.recording) {
+	if (atomic_load(&a->scheduled) || a->recording) {
 		w = xnew(struct file_work);
 		w->verb = FILE_CLOSE;
 		file_actor_give(a, &w);

@@ -2,8 +2,8 @@
 /* A sink that records. It lives on its call's worker and never waits: the writer threads get slabs
  * of at most a second, two at a time. When the disk is slow or full, audio waits here within the
  * bound, then the oldest becomes silence; a write that fails is tried again until it succeeds.
- * After 2 s of failing the recording goes on in fallback_path, a second file with its own start;
- * the first one is published too, now or at the next start.
+ * After 2 s of failing, or 5 s without an answer, the recording goes on in fallback_path, a second
+ * file with its own start; the first one is published too, now or at the next start (flight.h).
  *
  * Ends by finish (publishes), file_sink_suspend (to be resumed) or file_sink_discard; each tries
  * until done() or cut(), which leaves the .part for the next start. */

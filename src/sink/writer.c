@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A mutex is right here: these threads may wait, and whoever puts a job holds it for a few
- * instructions only. It is never held while a job runs. */
+ * instructions only. It is never held while a job runs.
+ *
+ *     directory --> lane of writes, lane of long jobs --> threads of that lane
+ *
+ * A disk that hangs holds the threads of its own lanes and no others, however many files it has. */
 #include "sink/writer.h"
 
 #include <errno.h>
@@ -16,52 +20,72 @@
 #include "base/mem.h"
 #include "base/thread.h"
 
+#define MAX_THREADS 64 /* of a lane */
+
 struct job {
 	struct job *next;
 	void (*run)(void *arg);
 	void *arg;
 };
 
-struct writer {
-	pthread_mutex_t mutex; /* guards all below */
-	pthread_cond_t work, idle;
+struct lane {
+	struct writer *writer;
+	pthread_cond_t work;
 	struct job *first, **last;
-	unsigned waiting, running, max_jobs;
-	unsigned threads;
+	unsigned waiting, threads;
+	usec_t since[MAX_THREADS]; /* that it is at its job; 0: it has none */
+};
+
+struct place {
+	struct place *next;
+	char *dir;                 /* NULL: all that is in no other */
+	struct lane lane[2];       /* of enum writer_work */
+};
+
+struct writer {
+	pthread_mutex_t mutex;     /* guards all below and all lanes */
+	pthread_cond_t idle;
+	struct place *places;
+	unsigned waiting, running, threads;
+	unsigned threads_each, max_jobs;
 	bool stop;
 };
 
-static struct job *next_job(struct writer *w)
+static struct job *next_job(struct lane *l)
 {
 	struct job *j;
 
-	while (!w->first && !w->stop)
-		pthread_cond_wait(&w->work, &w->mutex);
-	j = w->first;
+	while (!l->first && !l->writer->stop)
+		pthread_cond_wait(&l->work, &l->writer->mutex);
+	j = l->first;
 	if (!j)
 		return NULL;
-	w->first = j->next;
-	if (!w->first)
-		w->last = &w->first;
-	w->waiting--;
+	l->first = j->next;
+	if (!l->first)
+		l->last = &l->first;
+	l->waiting--;
+	l->writer->waiting--;
 	return j;
 }
 
 static void *run(void *arg)
 {
-	struct writer *w = arg;
+	struct lane *l = arg;
+	struct writer *w = l->writer;
 	struct job *j;
+	usec_t *since;
 
 	pthread_mutex_lock(&w->mutex);
-	while ((j = next_job(w))) {
+	since = &l->since[l->threads++];
+	while ((j = next_job(l))) {
 		w->running++;
+		*since = clock_mono();
 		pthread_mutex_unlock(&w->mutex);
 		j->run(j->arg);
 		free(j);
 		pthread_mutex_lock(&w->mutex);
+		*since = 0;
 		w->running--;
-		if (!w->waiting && !w->running)
-			pthread_cond_broadcast(&w->idle);
 	}
 	if (--w->threads == 0)
 		pthread_cond_broadcast(&w->idle);
@@ -69,50 +93,144 @@ static void *run(void *arg)
 	return NULL;
 }
 
+static void start_lane(struct writer *w, struct lane *l, unsigned threads)
+{
+	pthread_t thread;
+
+	l->writer = w;
+	l->last = &l->first;
+	pthread_cond_init(&l->work, NULL);
+	for (unsigned i = 0; i < threads; i++) {
+		pthread_mutex_lock(&w->mutex);
+		w->threads++;
+		pthread_mutex_unlock(&w->mutex);
+		if (thread_start(&thread, "writer", run, l) < 0)
+			die("cannot start a writer: raise the limit of threads (ulimit -u)");
+		pthread_detach(thread); /* a disk may hold it for ever */
+	}
+}
+
+static void start_place(struct writer *w, const char *dir)
+{
+	struct place *p = xnew(struct place);
+
+	p->dir = dir ? xstrdup(dir) : NULL;
+	start_lane(w, &p->lane[WRITER_WRITE], w->threads_each);
+	start_lane(w, &p->lane[WRITER_LONG], (w->threads_each + 1) / 2);
+	pthread_mutex_lock(&w->mutex);
+	p->next = w->places;
+	w->places = p;
+	pthread_mutex_unlock(&w->mutex);
+}
+
 struct writer *writer_start(unsigned threads, unsigned max_jobs)
 {
 	struct writer *w = xnew(struct writer);
 	pthread_condattr_t attr;
-	pthread_t thread;
 
-	w->last = &w->first;
+	must(threads && threads <= MAX_THREADS);
 	w->max_jobs = max_jobs;
+	w->threads_each = threads;
 	pthread_mutex_init(&w->mutex, NULL);
-	pthread_cond_init(&w->work, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&w->idle, &attr);
 	pthread_condattr_destroy(&attr);
-	for (unsigned i = 0; i < threads; i++) {
-		if (thread_start(&thread, "writer", run, w) < 0)
-			die("cannot start a writer: raise the limit of threads (ulimit -u)");
-		pthread_detach(thread); /* a disk may hold it for ever */
-		pthread_mutex_lock(&w->mutex);
-		w->threads++;
-		pthread_mutex_unlock(&w->mutex);
-	}
+	start_place(w, NULL);
 	return w;
 }
 
-bool writer_put(struct writer *w, void (*run_job)(void *arg), void *arg)
+/* By whole components. [bytes] that they have in common; 0: it does not lie there. */
+static size_t lies_in(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	while (n && dir[n - 1] == '/')
+		n--;
+	if (strncmp(path, dir, n) != 0 || (path[n] && path[n] != '/'))
+		return 0;
+	return n + 1;
+}
+
+/* The deepest that holds it. */
+static struct place *find_place(const struct writer *w, const char *path)
+{
+	struct place *found = NULL;
+	size_t best = 0;
+
+	for (struct place *p = w->places; p; p = p->next) {
+		size_t n = path && p->dir ? lies_in(path, p->dir) : 0;
+
+		if (n > best || (!p->dir && !best)) {
+			found = p;
+			best = n;
+		}
+	}
+	return found;
+}
+
+void writer_add_dir(struct writer *w, const char *dir)
+{
+	unsigned n = 0;
+
+	for (const struct place *p = w->places; p; p = p->next, n++)
+		if (p->dir && lies_in(dir, p->dir) && lies_in(p->dir, dir))
+			return;
+	if (n <= WRITER_MAX_DIRS)
+		start_place(w, dir);
+}
+
+bool writer_put(struct writer *w, enum writer_work work, const char *path,
+	void (*run_job)(void *arg), void *arg)
 {
 	struct job *j = xnew(struct job);
+	struct lane *l;
 	bool taken;
 
 	j->run = run_job;
 	j->arg = arg;
 	pthread_mutex_lock(&w->mutex);
-	taken = w->waiting < w->max_jobs && !w->stop;
+	l = &find_place(w, path)->lane[work];
+	taken = l->waiting < w->max_jobs && !w->stop;
 	if (taken) {
-		*w->last = j;
-		w->last = &j->next;
+		*l->last = j;
+		l->last = &j->next;
+		l->waiting++;
 		w->waiting++;
-		pthread_cond_signal(&w->work);
+		pthread_cond_signal(&l->work);
 	}
 	pthread_mutex_unlock(&w->mutex);
 	if (!taken)
 		free(j);
 	return taken;
+}
+
+bool writer_hangs(struct writer *w, const char *path, usec_t now)
+{
+	const struct lane *l;
+	bool hangs = false;
+
+	pthread_mutex_lock(&w->mutex);
+	l = &find_place(w, path)->lane[WRITER_WRITE];
+	for (unsigned i = 0; i < l->threads; i++)
+		hangs |= l->since[i] && now - l->since[i] >= WRITER_HANG;
+	pthread_mutex_unlock(&w->mutex);
+	return hangs;
+}
+
+static void free_place(struct place *p)
+{
+	for (unsigned i = 0; i < 2; i++)
+		pthread_cond_destroy(&p->lane[i].work);
+	free(p->dir);
+	free(p);
+}
+
+static void wake_all(struct writer *w)
+{
+	for (struct place *p = w->places; p; p = p->next)
+		for (unsigned i = 0; i < 2; i++)
+			pthread_cond_broadcast(&p->lane[i].work);
 }
 
 bool writer_stop(struct writer **wp, usec_t deadline)
@@ -126,7 +244,7 @@ bool writer_stop(struct writer **wp, usec_t deadline)
 		return true;
 	pthread_mutex_lock(&w->mutex);
 	w->stop = true;
-	pthread_cond_broadcast(&w->work);
+	wake_all(w);
 	while (w->threads)
 		if (pthread_cond_timedwait(&w->idle, &w->mutex, &ts) == ETIMEDOUT)
 			break;
@@ -135,8 +253,11 @@ bool writer_stop(struct writer **wp, usec_t deadline)
 	pthread_mutex_unlock(&w->mutex);
 	if (!all)
 		return false; /* they keep what they use */
+	for (struct place *p = w->places, *next; p; p = next) {
+		next = p->next;
+		free_place(p);
+	}
 	pthread_mutex_destroy(&w->mutex);
-	pthread_cond_destroy(&w->work);
 	pthread_cond_destroy(&w->idle);
 	free(w);
 	return true;

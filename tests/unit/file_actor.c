@@ -78,7 +78,7 @@ static int do_one(enum file_verb verb, uint64_t frame, bool retry)
 
 static void test_nothing_passes_what_failed(void **state)
 {
-	struct file_sink_result result;
+	struct recording_result result;
 	char bytes[5] = "";
 	int fd;
 
@@ -91,10 +91,9 @@ static void test_nothing_passes_what_failed(void **state)
 	assert_int_equal(do_one(FILE_WRITE, 0, true), 0);
 	assert_int_equal(do_one(FILE_WRITE, 1, false), 0);
 	assert_int_equal(do_one(FILE_PUBLISH, 2, false), 0);
-	file_actor_result(actor, &result);
-	assert_int_equal(result.files, 1);
-	assert_string_equal(result.file[0].recording.path, name);
-	free(result.file[0].recording.path);
+	assert_true(file_actor_result(actor, &result));
+	assert_string_equal(result.path, name);
+	free(result.path);
 	fd = open(name, O_RDONLY);
 	assert_int_equal(read(fd, bytes, sizeof(bytes)), 4);
 	close(fd);

@@ -35,6 +35,7 @@ static int64_t position;
 static int gate[2];         /* what the writers wait at: a pipe */
 static atomic_uint released, told;
 static atomic_int refuse;
+static atomic_uint at_gate;
 
 static int setup(void **state)
 {
@@ -51,6 +52,7 @@ static int setup(void **state)
 	position = 0;
 	released = told = 0;
 	refuse = 0;
+	at_gate = 0;
 	return 0;
 }
 
@@ -190,6 +192,7 @@ static void block(void *arg)
 	char c;
 
 	(void)arg;
+	at_gate++;
 	if (read(gate[0], &c, 1) < 0)
 		abort();
 }
@@ -198,12 +201,26 @@ static void block(void *arg)
 static void shut_gate(void)
 {
 	for (unsigned i = 0; i < 2; i++)
-		assert_true(writer_put(writer, block, NULL));
+		assert_true(writer_put(writer, WRITER_WRITE, name, block, NULL));
 }
 
 static void open_gate(void)
 {
 	assert_int_equal(write(gate[1], "xx", 2), 2);
+}
+
+static void wait_gate(void)
+{
+	while (at_gate < 2)
+		sched_yield();
+}
+
+static const char *dir_of_other(void)
+{
+	static char path[128];
+
+	snprintf(path, sizeof(path), "%s/other", dir);
+	return path;
 }
 
 /* ---------------------------------------------------------------------------------------------- */
@@ -467,7 +484,7 @@ static void test_full_writers(void **state)
 	shut_gate();
 	sink = file_sink_new(&o);
 	for (unsigned i = 0; i < 100; i++)
-		writer_put(writer, block, NULL);
+		writer_put(writer, WRITER_WRITE, name, block, NULL);
 	play(100);
 	assert_int_equal(stats().waiting, 100 * TICK);
 	for (unsigned i = 0; i < 60; i++)
@@ -531,7 +548,12 @@ static void test_fallback(void **state)
 		print_message("not root: no small file system can be mounted\n");
 		skip();
 	}
-	play(300);
+	play(100);
+	settle(nothing_waits);
+	wanted = counter_sum(COUNT_REC_ERRORS) + 2;
+	play(110);
+	settle(errors_are_wanted);
+	play(90);
 	settle(nothing_waits); /* after 2 s of our clock */
 	play(100);
 	finish(&result);
@@ -546,6 +568,90 @@ static void test_fallback(void **state)
 	check_samples(name, 0, begun, 0);
 	check_samples(other, 0, 400 * TICK - begun, (int64_t)begun);
 	assert_int_equal(told, 2);
+}
+
+/* Everything is in the other file at once, what the writers hold, too; when the disk comes back
+ * the first file is published with what it has. */
+static void test_hanging_disk_then_fallback(void **state)
+{
+	struct file_sink_opts o = options();
+	struct file_sink_result result;
+	uint64_t begun, overlap;
+
+	(void)state;
+	writer_add_dir(writer, dir_of_other());
+	o.fallback_path = other;
+	sink = file_sink_new(&o);
+	play(100);
+	settle(nothing_waits);
+	shut_gate();
+	wait_gate();
+	play(200);
+	settle(nothing_waits); /* after 2.5 s of our clock */
+	play(50);
+	open_gate();
+	finish(&result);
+	assert_int_equal(result.files, 2);
+	assert_int_equal(result.dropped, 0);
+	assert_string_equal(result.file[0].recording.path, name);
+	assert_string_equal(result.file[1].recording.path, other);
+	begun = (uint64_t)(result.file[1].started - 5000 * SEC) / 1000 * RATE / 1000;
+	overlap = result.file[0].recording.frames;
+	assert_int_equal(begun, 100 * TICK);
+	assert_in_range(overlap, begun, 300 * TICK);
+	check_samples(name, 0, overlap, 0);
+	check_samples(other, 0, 350 * TICK - begun, (int64_t)begun);
+	assert_int_equal(told, 2);
+}
+
+/* While it is known to hang nothing is begun there, and the call is not kept from ending. */
+static void test_hanging_disk_is_avoided(void **state)
+{
+	struct file_sink_opts o = options();
+	struct file_sink_result result;
+
+	(void)state;
+	writer_add_dir(writer, dir_of_other());
+	shut_gate();
+	wait_gate();
+	now = clock_mono() + WRITER_HANG;
+	o.fallback_path = other;
+	sink = file_sink_new(&o);
+	play(60);
+	settle(nothing_waits);
+	finish(&result);
+	assert_int_equal(result.files, 1);
+	assert_int_equal(result.error, 0);
+	assert_string_equal(result.file[0].recording.path, other);
+	check_samples(other, 0, 60 * TICK, 0);
+	open_gate();
+}
+
+/* The first file is told, and removed when its disk comes back. */
+static void test_discard_while_the_disk_hangs(void **state)
+{
+	struct file_sink_opts o = options();
+
+	(void)state;
+	writer_add_dir(writer, dir_of_other());
+	o.fallback_path = other;
+	sink = file_sink_new(&o);
+	play(100);
+	settle(nothing_waits);
+	shut_gate();
+	wait_gate();
+	play(200);
+	settle(nothing_waits);
+	file_sink_discard(sink);
+	settle(is_done);
+	assert_true(exists(name, ".part"));
+	assert_false(exists(other, ".part"));
+	open_gate();
+	sink_free(&sink);
+	assert_true(writer_stop(&writer, clock_mono() + DEADLINE));
+	assert_false(exists(name, ".part"));
+	assert_false(exists(name, ""));
+	assert_int_equal(told, 0);
 }
 
 static void test_nowhere_then_fallback(void **state)
@@ -585,6 +691,9 @@ int main(void)
 		TEST(test_full_disk_then_space),
 		TEST(test_fallback),
 		TEST(test_nowhere_then_fallback),
+		TEST(test_hanging_disk_then_fallback),
+		TEST(test_hanging_disk_is_avoided),
+		TEST(test_discard_while_the_disk_hangs),
 	};
 
 	log_set_level(LOG_CLASS_CORE, 3); /* what is said of bad disks is meant for operators */

@@ -163,7 +163,7 @@ static void test_all_jobs_are_done(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 1000; i++)
-		assert_true(writer_put(w, job, &one));
+		assert_true(writer_put(w, WRITER_WRITE, NULL, job, &one));
 	open_gate(true);
 	assert_true(writer_stop(&w, clock_mono() + DEADLINE));
 	assert_null(w);
@@ -178,7 +178,7 @@ static void test_jobs_of_one_thread_keep_their_order(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 4; i++)
-		writer_put(w, job, &value[i]);
+		writer_put(w, WRITER_WRITE, NULL, job, &value[i]);
 	open_gate(true);
 	wait_for(&done, 1111);
 	assert_true(writer_stop(&w, clock_mono() + DEADLINE));
@@ -190,14 +190,14 @@ static void test_full_refuses(void **state)
 	unsigned one = 1;
 
 	(void)state;
-	assert_true(writer_put(w, job, &one));
+	assert_true(writer_put(w, WRITER_WRITE, NULL, job, &one));
 	wait_for(&at_gate, 1); /* it does not wait any more */
-	assert_true(writer_put(w, job, &one));
-	assert_true(writer_put(w, job, &one));
-	assert_false(writer_put(w, job, &one));
+	assert_true(writer_put(w, WRITER_WRITE, NULL, job, &one));
+	assert_true(writer_put(w, WRITER_WRITE, NULL, job, &one));
+	assert_false(writer_put(w, WRITER_WRITE, NULL, job, &one));
 	open_gate(true);
 	wait_for(&done, 3);
-	assert_true(writer_put(w, job, &one));
+	assert_true(writer_put(w, WRITER_WRITE, NULL, job, &one));
 	assert_true(writer_stop(&w, clock_mono() + DEADLINE));
 	assert_int_equal(done, 4);
 }
@@ -211,10 +211,10 @@ static void test_a_hung_job_holds_nobody(void **state)
 	static unsigned one = 1;
 
 	(void)state;
-	writer_put(w, job, &one);
+	writer_put(w, WRITER_WRITE, NULL, job, &one);
 	wait_for(&at_gate, 1);
-	writer_put(w, job, &one);
-	writer_put(w, job, &one);
+	writer_put(w, WRITER_WRITE, NULL, job, &one);
+	writer_put(w, WRITER_WRITE, NULL, job, &one);
 	assert_false(writer_stop(&w, clock_mono() + 20 * MSEC));
 	assert_null(w);
 	assert_in_range(clock_mono() - begin, 20 * MSEC, 5 * SEC);
