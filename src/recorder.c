@@ -29,6 +29,7 @@ struct left {
 
 struct recorder {
 	struct writer *writer;
+	char **dirs; /* where recordings may lie; NULL at the end */
 	struct call_record_opts opts;
 	pthread_mutex_t mutex; /* guards left */
 	struct left *left;
@@ -63,16 +64,23 @@ static void need_output_dirs(struct writer *w, const struct config *c)
 		log_warn("cannot write in output-fallback-dir=%s: %s", other, strerror(-bad));
 }
 
-static struct writer *start_writer(const struct config *c)
+/* Where a recording may be made. Of the configuration; the list is malloc'd. */
+static char **list_dirs(const struct config *c)
 {
-	struct writer *w = writer_start(THREADS, JOBS);
+	unsigned n = 0, fixed = 2;
+	char **dirs;
 
-	writer_add_dir(w, c->output_dir);
-	if (c->output_fallback_dir)
-		writer_add_dir(w, c->output_fallback_dir);
-	for (char **dir = c->output_allow_dir; dir && *dir; dir++)
-		writer_add_dir(w, *dir);
-	return w;
+	while (c->output_allow_dir && c->output_allow_dir[n])
+		n++;
+	dirs = xalloc((n + fixed + 1) * sizeof(*dirs));
+	dirs[0] = c->output_dir;
+	dirs[1] = c->output_fallback_dir;
+	if (!dirs[1])
+		fixed = 1;
+	for (unsigned i = 0; i < n; i++)
+		dirs[fixed + i] = c->output_allow_dir[i];
+	dirs[fixed + n] = NULL;
+	return dirs;
 }
 
 static void describe_file(struct recording_opts *file, const struct config *c)
@@ -203,7 +211,10 @@ struct recorder *recorder_new(const struct config *c)
 		return NULL;
 	r = xnew(struct recorder);
 	pthread_mutex_init(&r->mutex, NULL);
-	r->writer = start_writer(c);
+	r->dirs = list_dirs(c);
+	r->writer = writer_start(THREADS, JOBS);
+	for (char **dir = r->dirs; *dir; dir++)
+		writer_add_dir(r->writer, *dir);
 	need_output_dirs(r->writer, c);
 	r->opts = (struct call_record_opts){
 		.writer = r->writer, .format = suffix,
@@ -223,6 +234,7 @@ struct recorder *recorder_new(const struct config *c)
 		.on_pause = pauses[c->on_pause],
 		.over = call_over, .arg = r };
 	describe_file(&r->opts.file, c);
+	r->opts.file.roots = r->dirs;
 	return r;
 }
 
@@ -257,6 +269,7 @@ bool recorder_free(struct recorder **rp, usec_t deadline)
 		free_left(l);
 	}
 	pthread_mutex_destroy(&r->mutex);
+	free(r->dirs);
 	free(r);
 	return true;
 }

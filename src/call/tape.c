@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/counters.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "call/call_private.h"
@@ -46,9 +47,11 @@ static char *make_path(struct call *c, const struct leg *l, const struct name_op
 		.metadata = text_of(c->metadata), .started = started,
 		.file = text_of(c->record_file), .path = text_of(c->record_path),
 		.pattern = text_of(c->record_pattern) }, &refused);
-	if (refused)
+	if (refused && opts == &c->opts->record->name) {
+		counter_add(COUNT_REC_NAMES_REFUSED, 1);
 		log_warn_limited("call %s: its own name for a recording is not followed: %s",
 			log_mark(c->call_id), refused);
+	}
 	return path;
 }
 

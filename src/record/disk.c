@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -41,6 +42,49 @@ static char *parent_of(const char *path)
 	if (!slash)
 		return xstrdup(".");
 	return slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
+}
+
+/* By whole components. */
+bool disk_is_below(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	while (n && dir[n - 1] == '/')
+		n--;
+	return strncmp(path, dir, n) == 0 && (path[n] == '/' || !path[n]);
+}
+
+/* Of the deepest directory on the way that is there. */
+static int resolve(const char *path, char real[PATH_MAX])
+{
+	char *dir = parent_of(path);
+	int err = realpath(dir, real) ? 0 : -errno;
+
+	if (err == -ENOENT && strchr(dir + 1, '/'))
+		err = resolve(dir, real);
+	free(dir);
+	return err;
+}
+
+/* Of a root that is not there yet nothing below is, either. */
+static bool leads_into(const char *path, const char *real, const char *root)
+{
+	char way[PATH_MAX];
+
+	if (realpath(root, way))
+		return disk_is_below(real, way);
+	return disk_is_below(path, root) && resolve(root, way) == 0 && strcmp(real, way) == 0;
+}
+
+int disk_check_inside(const char *path, char *const *roots)
+{
+	char real[PATH_MAX];
+	int err = resolve(path, real);
+
+	for (; !err && *roots; roots++)
+		if (leads_into(path, real, *roots))
+			return 0;
+	return err ? err : -EXDEV;
 }
 
 static int make_dir(const char *dir, const struct disk_access *a)

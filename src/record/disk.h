@@ -15,6 +15,9 @@ struct disk_access {
 
 int disk_create(const char *path, unsigned mode); /* a new file's descriptor */
 int disk_open(const char *path, int flags);       /* a regular file's */
+/* Where links lead, as far as the path is there yet: 0; -EXDEV: to none of roots (NULL at the end)
+ * nor below. */
+int disk_check_inside(const char *path, char *const *roots);
 int disk_make_parents(const char *path, const struct disk_access *);
 /* As asked, as far as allowed: what is refused is logged, the recording is worth more. */
 void disk_give(int fd, const char *path, const struct disk_access *);
@@ -24,6 +27,7 @@ ssize_t disk_read(int fd, uint64_t at, uint8_t *out, size_t max); /* less at the
 /* The bytes of a file, or as many of them as fit; *n is how many. */
 int disk_load(const char *path, uint8_t *out, size_t max, size_t *n);
 
+bool disk_is_below(const char *path, const char *dir); /* by their text; or the same */
 bool disk_taken(const char *path); /* there is something of that name */
 int disk_rename_new(const char *from, const char *to); /* -EEXIST: the name is taken */
 int disk_sync_parent(const char *path);

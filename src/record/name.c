@@ -341,7 +341,7 @@ static const char *check_file(struct span s)
 		cut_off(&last, '/');
 	if (!last.n || span_is(last, "."))
 		return "it is a directory";
-	if (ends_with(last, ".part") || ends_with(last, ".json"))
+	if (ends_with(last, ".part") || ends_with(last, ".part2") || ends_with(last, ".json"))
 		return "its suffix is one of ours";
 	return NULL;
 }

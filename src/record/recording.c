@@ -180,12 +180,36 @@ static int start_live(struct recording *r, uint64_t at)
 	return err;
 }
 
+/* Somebody may have put a link into an output directory, and a call may bear its name. */
+static int stay_inside(struct recording *r)
+{
+	char *const *root = r->opts.roots;
+	int err = root ? disk_check_inside(r->opts.path, root) : 0;
+	char *flat;
+
+	if (err != -EXDEV)
+		return err;
+	counter_add(COUNT_REC_LINKS_REFUSED, 1);
+	while (*root && !disk_is_below(r->opts.path, *root))
+		root++;
+	if (!*root)
+		return err;
+	flat = xasprintf("%s/%s", *root, strrchr(r->opts.path, '/') + 1);
+	log_warn_limited("%s is not made, a link in it leads elsewhere: output-allow-dir could allow "
+		"that; %s is made", log_mark(r->opts.path), flat);
+	free((char *)(uintptr_t)r->opts.path);
+	r->opts.path = flat;
+	return 0;
+}
+
 struct recording *recording_create(const struct recording_opts *o, int *error)
 {
 	struct recording *r = new_recording(o);
 	struct disk_access access = recording_access(r);
 
-	*error = disk_make_parents(o->path, &access);
+	*error = stay_inside(r);
+	if (!*error)
+		*error = disk_make_parents(r->opts.path, &access);
 	if (!*error)
 		*error = create_file(r);
 	if (!*error)

@@ -19,6 +19,7 @@ enum recording_format {
 
 struct recording_opts {
 	const char *path;      /* of the finished file, without number; absolute */
+	char *const *roots;    /* not copied; where links of the path may lead; NULL: anywhere */
 	const char *state;     /* directory of <id>.json; NULL: a crash cannot be made good */
 	const char *parent;    /* of the call */
 	const char *label;     /* "stream 2", "mixed": unique in its call */
@@ -35,7 +36,8 @@ struct recording_opts {
 
 struct recording;
 
-/* Makes directories and file (O_EXCL; a number when the name is taken). NULL: *error is -errno. */
+/* Makes directories and file (O_EXCL; a number when the name is taken). When a link leads out of all
+ * roots, the file is made in its root itself, without its directories. NULL: *error is -errno. */
 struct recording *recording_create(const struct recording_opts *, int *error);
 /* Goes on with what a crash left; NULL: nothing is there for that parent and label, or *error. The
  * samples that are in the file already: *frames. */

@@ -81,7 +81,7 @@ static void give(struct flight *f, struct file_work *w, usec_t now)
 
 bool flight_takes(const struct flight *f)
 {
-	return f->given < FLIGHT_MAX && !f->failed;
+	return f->given < FLIGHT_MAX && !f->failing_since;
 }
 
 bool flight_is_empty(const struct flight *f)

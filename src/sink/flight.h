@@ -46,7 +46,7 @@ void flight_fini(struct flight *);
 struct file_work *flight_work(struct flight *, enum file_verb, uint64_t frame, size_t bytes);
 void flight_drop(struct flight *, struct file_work **); /* one that was not given */
 void flight_give(struct flight *, struct file_work **, usec_t now);
-bool flight_takes(const struct flight *);    /* another write */
+bool flight_takes(const struct flight *);    /* another write: not while it fails */
 bool flight_is_empty(const struct flight *); /* all that was given is written */
 void flight_end(struct flight *, enum file_verb, uint64_t frame); /* the last work */
 void flight_discard(struct flight *, uint64_t frame); /* at any time, also after it */
