@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Pattern, RECORDING_FILE, _PATH, _PATTERN, call-id, label, metadata and parent, with a NUL behind
- * each: whatever they are, the name stays inside. */
+ * each: whatever they are, the name stays inside. \x01 stands for a NUL in a field. */
 #include <ctype.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -17,6 +17,25 @@ static struct span field(struct span *rest)
 	struct span s = span_head(*rest, n);
 
 	*rest = span_skip(*rest, n + 1);
+	return s;
+}
+
+static uint8_t *copy_of(const uint8_t *data, size_t size)
+{
+	uint8_t *copy = malloc(size + 1);
+
+	must(copy);
+	memcpy(copy, data, size);
+	return copy;
+}
+
+static struct span with_nuls(struct span s)
+{
+	uint8_t *bytes = (uint8_t *)(uintptr_t)s.p;
+
+	for (size_t i = 0; i < s.n; i++)
+		if (bytes[i] == 1)
+			bytes[i] = 0;
 	return s;
 }
 
@@ -44,7 +63,8 @@ static void check(const char *path)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static char *allowed[] = { (char *)"/mnt/archive/", (char *)"/srv//rec", NULL };
-	struct span rest = span_of(data, size), s = field(&rest);
+	uint8_t *copy = copy_of(data, size);
+	struct span rest = span_of(copy, size), s = field(&rest);
 	char *pattern = strndup((const char *)s.p, s.n), *path, *parent;
 	struct name_opts o = { .dir = "/out", .pattern = "%c-%r-%t", .suffix = "wav",
 		.allow = allowed };
@@ -54,12 +74,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(pattern);
 	if (!name_check(pattern))
 		o.pattern = pattern;
-	f.file = field(&rest);
-	f.path = field(&rest);
-	f.pattern = field(&rest);
-	f.call_id = field(&rest);
-	f.label = field(&rest);
-	f.metadata = field(&rest);
+	f.file = with_nuls(field(&rest));
+	f.path = with_nuls(field(&rest));
+	f.pattern = with_nuls(field(&rest));
+	f.call_id = with_nuls(field(&rest));
+	f.label = with_nuls(field(&rest));
+	f.metadata = with_nuls(field(&rest));
 	s = field(&rest);
 	parent = s.n ? strndup((const char *)s.p, s.n) : strdup("");
 	must(parent);
@@ -69,5 +89,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	free(path);
 	free(parent);
 	free(pattern);
+	free(copy);
 	return 0;
 }

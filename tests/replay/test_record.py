@@ -429,11 +429,39 @@ class NameTest(RecordCase):
         self.assertEqual(os.listdir(elsewhere), [])
         self.assertEqual(sorted(n[:5] for n in files), [f"call{i}" for i in range(5)])
         self.assertEqual(len(self.files(allowed)), 1)
+        self.assertEqual(daemon.last_status()["rec_names_refused"], 5)
         self.assertIn("its own name for a recording is not followed", daemon.text())
+
+    def test_links(self):
+        """Somebody has put links into output-dir: they are followed into allowed directories only."""
+        elsewhere, allowed = [os.path.join(self.dir, n) for n in ("elsewhere", "allowed")]
+        for folder in elsewhere, allowed, self.out:
+            os.makedirs(folder, exist_ok=True)
+        os.symlink(elsewhere, os.path.join(self.out, "out"))
+        os.symlink(allowed, os.path.join(self.out, "in"))
+        os.symlink("/", os.path.join(self.out, "root"))
+        daemon = self.recorder("--output-mixed", f"--output-allow-dir={allowed}",
+            "--output-pattern=%c/%r-%t")
+        files = self.calls(daemon, [
+            [("RECORDING_PATH", self.out + "/out/deep")],
+            [("RECORDING_PATH", "out")],
+            [("RECORDING_FILE", self.out + "/out/x.wav")],
+            [("CALL-ID", "out")],
+            [("RECORDING_PATH", "root" + elsewhere)],
+            [("RECORDING_PATH", self.out + "/in")],
+            [("CALL-ID", "in")],
+        ])
+        self.assertEqual(os.listdir(elsewhere), [])
+        self.assertEqual(len(self.files(allowed)), 2)
+        self.assertEqual(len([n for n in files if "/" not in n]), 5, files)
+        self.assertIn("x.wav", files)
+        self.assertEqual(daemon.last_status()["rec_links_refused"], 5)
+        self.assertIn("a link in it leads elsewhere", daemon.text())
 
     def test_hostile_call_ids(self):
         ids = [b"..", b".", b"../../etc/passwd", b"/etc/cron.d/x", b"a/b\\c", b"x" * 300,
-            "grüße-\u260e".encode(), b"\xff\xfe", b"%2e%2e%2f", b"a b;rm -rf ~|$(x)", b"-rf"]
+            "grüße-\u260e".encode(), b"\xff\xfe", b"%2e%2e%2f", b"a b;rm -rf ~|$(x)", b"-rf",
+            b"new\nline", b"\x1b[2J", b"nul\0byte", b"%", b"..%2f..%2f"]
         daemon = self.recorder("--output-mixed", "--output-pattern=%c/%l/%c-%t")
         before = set(self.files(self.dir))
         files = self.calls(daemon, [[("CALL-ID", i), ("LABEL 0", "../" * 5 + "up")] for i in ids])
