@@ -56,7 +56,7 @@ static void on_track_event(void *arg, const struct stream_event *e)
 	if (e->kind == STREAM_EVENT_CODEC && s->ssrcs) {
 		struct stream_ssrc *last = &s->ssrc[s->ssrcs - 1];
 
-		if (!last->codec[0])
+		if (!last->codec[0] && last->ssrc == stream_ssrc(s))
 			memccpy(last->codec, e->codec, 0, sizeof(last->codec) - 1);
 	}
 	s->events->event(s->arg, s, e);
@@ -319,6 +319,11 @@ void stream_sum(struct stream *s, struct stream_counts *sum, uint64_t *waiting)
 		add_counts(sum, track_counts(s->track));
 		*waiting += track_waiting(s->track);
 	}
+}
+
+uint32_t stream_ssrc(const struct stream *s)
+{
+	return s->track ? track_ssrc(s->track) : 0;
 }
 
 unsigned stream_ssrcs(const struct stream *s, const struct stream_ssrc **list)

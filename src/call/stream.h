@@ -86,6 +86,7 @@ void stream_drain(struct stream *);            /* its source is at its end: noth
 struct stream_counts *stream_count(struct stream *);
 /* Brings in what is counted per SSRC; waiting: packets still kept. */
 void stream_sum(struct stream *, struct stream_counts *, uint64_t *waiting);
+uint32_t stream_ssrc(const struct stream *); /* that is being heard; 0: none */
 unsigned stream_ssrcs(const struct stream *, const struct stream_ssrc **list);
 bool stream_addresses(const struct stream *, char from[64], char to[64]); /* false: no packet yet */
 

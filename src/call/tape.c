@@ -34,13 +34,11 @@ static const char *label_of_leg(struct call *c, const struct leg *l)
 static char *make_path(struct call *c, const struct leg *l, const struct name_opts *opts,
 	usec_t started)
 {
-	const struct stream_ssrc *list;
-	unsigned n = l ? stream_ssrcs(l->stream, &list) : 0;
 	const char *refused = NULL;
 	char type[16] = "mix", *path;
 
 	if (l)
-		snprintf(type, sizeof(type), "%08x", n ? list[n - 1].ssrc : 0);
+		snprintf(type, sizeof(type), "%08x", stream_ssrc(l->stream));
 	path = name_make(opts, &(struct name_facts){
 		.call_id = span_of(c->call_id, c->call_id_bytes), .parent = c->parent,
 		.type = type, .label = text_of(label_of_leg(c, l)),
