@@ -133,15 +133,29 @@ static int64_t without_cuts(const struct call *c, int64_t position, uint32_t rat
 
 /* ---- audio ---- */
 
+/* Silence up to there; also while recording is switched off, where that is to be silence. */
+static void pass_time(struct leg *l, int64_t position)
+{
+	const struct call_record_opts *o = l->call->opts->record;
+
+	if (!l->tape.sink || o->cut_gaps ||
+	    (!l->call->recording && o->on_pause != CALL_PAUSE_SILENCE))
+		return;
+	l->tape.sink->ops->advance(l->tape.sink, position);
+	l->tape.next = position;
+}
+
 static void on_audio(void *arg, const struct pcm *in)
 {
 	struct leg *l = OBJ(arg, struct leg, LEG_MAGIC);
 	struct call *c = l->call;
 	struct pcm pcm = *in;
 
-	if (!c->recording)
-		return;
 	pcm.position = without_cuts(c, in->position, in->rate_hz);
+	if (!c->recording) {
+		pass_time(l, pcm.position + pcm.frames);
+		return;
+	}
 	if (!l->tape.sink)
 		begin_tape(c, &l->tape, l, pcm.position, in->rate_hz, in->channels);
 	if (c->opts->record->cut_gaps)
@@ -189,13 +203,8 @@ static void on_mix_audio(void *arg, const struct pcm *in)
 static void on_advance(void *arg, int64_t position)
 {
 	struct leg *l = OBJ(arg, struct leg, LEG_MAGIC);
-	const struct call_record_opts *o = l->call->opts->record;
 
-	if (!l->tape.sink || o->cut_gaps || !l->call->recording)
-		return;
-	position = without_cuts(l->call, position, outlet_rate(l->to_record));
-	l->tape.sink->ops->advance(l->tape.sink, position);
-	l->tape.next = position;
+	pass_time(l, without_cuts(l->call, position, outlet_rate(l->to_record)));
 }
 
 static void on_mix_advance(void *arg, int64_t position)
@@ -228,12 +237,30 @@ void tape_update(struct leg *l)
 	}
 }
 
+/* A call that ends while recording is switched off is as long in its mix, too. */
+static void pass_pause_at_end(struct call *c)
+{
+	int64_t heard = -1;
+
+	if (c->recording || c->opts->record->on_pause != CALL_PAUSE_SILENCE)
+		return;
+	for (struct leg *l = c->legs; l; l = l->next) {
+		int64_t position = l->to_record_mix ? outlet_position(l->to_record_mix) : -1;
+
+		heard = position > heard ? position : heard;
+	}
+	if (heard >= 0)
+		c->mix_tape.sink->ops->advance(c->mix_tape.sink,
+			without_cuts(c, heard, c->record_rate));
+}
+
 static void end_mix(struct call *c)
 {
 	if (!c->record_mix)
 		return;
 	mix_drain(c->record_mix);
 	c->mix_tape.sink = mix_take_sink(c->record_mix);
+	pass_pause_at_end(c);
 	mix_free(&c->record_mix);
 	end_tape(c, &c->mix_tape, NULL);
 }

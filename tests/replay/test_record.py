@@ -355,6 +355,38 @@ class SwitchTest(RecordCase):
                 self.assertPart(audio, rate, 0.1, 0.9,
                     max((CALLER, CALLEE), key=lambda hz: level(audio, rate, hz)))
 
+    def ended_in_pause(self, how):
+        """(seconds, samples) of each file of a call that ends while recording is off."""
+        daemon = self.recorder(f"--on-pause={how}", "--mix-method=channels", "--mix-num-inputs=2")
+        hand, voices = self.hand(daemon)
+        wait_for("both streams", lambda: daemon.status()["sources_opened"] == 2)
+        speak(1, *voices)
+        hand.section("RECORDING 0")
+        speak(1, *voices)
+        hand.end()
+        files = self.finish(daemon)
+        self.assertEqual(len(files), 3)
+        for path in files.values():
+            rate, channels = sounds(path)
+            self.assertEqual(self.sidecar(path)["files"][0]["frames"], len(channels[0]))
+            for audio in channels:
+                self.assertPart(audio, rate, 0, 0.95,
+                    max((CALLER, CALLEE), key=lambda hz: level(audio[:7200], rate, hz)))
+                yield len(audio) / rate, audio[int(1.15 * rate):]
+
+    def test_end_in_a_pause_of_silence(self):
+        for seconds, rest in self.ended_in_pause("silence"):
+            self.assertAlmostEqual(seconds, 2, delta=0.03)
+            self.assertSilent(rest)
+
+    def test_end_in_a_pause_that_is_cut(self):
+        for seconds, _ in self.ended_in_pause("cut"):
+            self.assertAlmostEqual(seconds, 1, delta=0.1)
+
+    def test_end_behind_a_finished_file(self):
+        for seconds, _ in self.ended_in_pause("new-file"):
+            self.assertAlmostEqual(seconds, 1, delta=0.1)
+
     def test_never_switched_on(self):
         self.assertEqual(self.record((), ["--recording=0"]), {})
 
