@@ -24,7 +24,7 @@ enum change_kind {
 	CHANGE_MEDIA_FMTP,      /* n = media, pt; text */
 	CHANGE_MEDIA_SDP,       /* n = tag that sent it; text: the SDP, for account and
 	                         * events; value 0: as sent, 1: as rtpengine passed it on */
-	CHANGE_STREAM,          /* n = stream; tag, media, component (1 RTP, 2 RTCP) */
+	CHANGE_STREAM,          /* n = stream; tag, media, component (1 RTP, 2 RTCP), section */
 	CHANGE_STREAM_PORT,     /* n = stream; value: one more local UDP port whose packets are this
 	                         * stream's (pcap); it is no other stream's any more */
 	CHANGE_STREAM_OPEN,     /* n = stream; text: file name below the call's directory (proc) */
@@ -45,6 +45,7 @@ struct change {
 	unsigned n;
 	unsigned pt;                    /* payload type, 0-127 */
 	unsigned tag, media, component; /* of CHANGE_STREAM */
+	unsigned section;               /* of CHANGE_STREAM: of the SDP that media is, from 0 on */
 	bool answer, hold;              /* of CHANGE_MEDIA_SDP: no offer; sdp_is_hold() */
 	uint64_t value;
 	struct span text; /* valid during the call only */

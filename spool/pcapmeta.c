@@ -110,7 +110,7 @@ static void tell_stream(struct reading *r, unsigned n, unsigned port)
 	struct pcapmeta_stream *s = &r->m->stream[n];
 
 	say(r, (struct change){ .kind = CHANGE_STREAM, .n = n, .tag = s->tag,
-		.media = s->media, .component = s->component });
+		.media = s->media, .section = s->line, .component = s->component });
 	say(r, (struct change){ .kind = CHANGE_STREAM_PORT, .n = n, .value = port });
 	if (has_port(s, port))
 		return;

@@ -78,11 +78,13 @@ static bool read_label(struct span label, const struct row *row, struct change *
 	return !span_word(&label, &word);
 }
 
-/* `TAG n MEDIA m ... COMPONENT c`, in any order, among pairs that are not for us. */
+/* `TAG n MEDIA m ... COMPONENT c`, in any order, among pairs that are not for us. MEDIA counts all
+ * of a call; its place in the SDP is TAG-MEDIA, from 1 on, or later MEDIA-SDP-ID, from 0 on. */
 static bool read_pairs(struct span rest, struct change *out)
 {
 	struct span key, value;
 	bool tag = false, media = false;
+	unsigned nth;
 
 	out->component = 1;
 	while (span_word(&rest, &key) && span_word(&rest, &value)) {
@@ -90,6 +92,11 @@ static bool read_pairs(struct span rest, struct change *out)
 			tag = read_number(value, CHANGE_MAX_NUMBER - 1, &out->tag);
 		else if (span_is(key, "MEDIA"))
 			media = read_number(value, CHANGE_MAX_NUMBER - 1, &out->media);
+		else if (span_is(key, "TAG-MEDIA") && read_number(value, CHANGE_MAX_NUMBER, &nth))
+			out->section = nth ? nth - 1 : 0;
+		else if (span_is(key, "MEDIA-SDP-ID") &&
+			 read_number(value, CHANGE_MAX_NUMBER - 1, &nth))
+			out->section = nth;
 		else if (span_is(key, "COMPONENT") && !read_number(value, 2, &out->component))
 			return false;
 	}

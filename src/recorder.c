@@ -133,9 +133,7 @@ static int write_sidecar(void *arg, const char *parent, const char *label,
 	const struct recording_result *result)
 {
 	const struct recorder *r = arg;
-	const char *who[16] = { "", "", "", "", "", "", "", "", "", "", "", "", "", "", "", "" };
-	unsigned channels = result->channels < 16 ? result->channels : 16;
-	struct keepsake *k = keepsake_new(&r->opts, label, result->rate_hz, channels, who);
+	struct keepsake *k = keepsake_new(&r->opts, label, result->rate_hz, result->channels);
 	int err = keepsake_write(k, result);
 
 	keepsake_free(k);

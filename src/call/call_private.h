@@ -34,6 +34,7 @@ struct tape { /* a recording that is being made */
 	int64_t origin;          /* call position of its sample 0 */
 	int64_t next;            /* call position after what was put */
 	struct keepsake *keepsake; /* the writer's as soon as the sink is made */
+	unsigned channels;
 	unsigned count;          /* of recordings of this leg or mix so far */
 };
 
@@ -42,6 +43,7 @@ struct leg { /* a stream and where its audio goes */
 	struct leg *next;
 	struct call *call;
 	unsigned number, tag, media, component;
+	unsigned section;        /* of its SDP, from 0 on */
 	bool forwarding;         /* switched on for this stream alone */
 	char *interface;
 	unsigned ports[CHANGE_MAX_PORTS]; /* pcap: local ports, oldest first */

@@ -115,6 +115,7 @@ static void on_stream(struct call *c, const struct change *ch)
 		return;
 	l->tag = ch->tag;
 	l->media = ch->media;
+	l->section = ch->section;
 	l->component = ch->component;
 	stream_set_payloads(l->stream, m ? m->payloads : NULL);
 	forward_update(l);

@@ -20,11 +20,11 @@ struct keepsake {
 	char *label, *account;
 	uint32_t rate_hz;
 	unsigned channels;
-	char **who; /* NULL at the end */
+	char *who[KEEPSAKE_CHANNELS + 1]; /* NULL at the end */
 };
 
 struct keepsake *keepsake_new(const struct call_record_opts *o, const char *label,
-	uint32_t rate_hz, unsigned channels, const char *const *who)
+	uint32_t rate_hz, unsigned channels)
 {
 	struct keepsake *k = xnew(struct keepsake);
 
@@ -34,11 +34,18 @@ struct keepsake *keepsake_new(const struct call_record_opts *o, const char *labe
 	k->format = o->format;
 	k->label = xstrdup(label);
 	k->rate_hz = rate_hz;
-	k->channels = channels;
-	k->who = xalloc((channels + 1) * sizeof(*k->who));
-	for (unsigned i = 0; i < channels; i++)
-		k->who[i] = xstrdup(who[i]);
+	k->channels = channels < KEEPSAKE_CHANNELS ? channels : KEEPSAKE_CHANNELS;
+	for (unsigned i = 0; i < k->channels; i++)
+		k->who[i] = xstrdup("");
 	return k;
+}
+
+void keepsake_set_who(struct keepsake *k, unsigned channel, char **who)
+{
+	must(channel < k->channels);
+	free(k->who[channel]);
+	k->who[channel] = *who;
+	*who = NULL;
 }
 
 void keepsake_set_account(struct keepsake *k, char **account_json)
@@ -48,21 +55,12 @@ void keepsake_set_account(struct keepsake *k, char **account_json)
 	*account_json = NULL;
 }
 
-/* x.wav -> x.json; a name without suffix gets one. */
-char *keepsake_path(const char *path)
-{
-	const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
-	size_t n = dot && (!slash || dot > slash + 1) ? (size_t)(dot - path) : strlen(path);
-
-	return xasprintf("%.*s.json", (int)n, path);
-}
-
 int keepsake_write(void *arg, const struct recording_result *r)
 {
 	struct keepsake *k = OBJ(arg, struct keepsake, KEEPSAKE_MAGIC);
 	struct sidecar_file file = {
 		.path = r->path, .format = k->format, .label = k->label, .rate_hz = k->rate_hz,
-		.channels = k->channels, .frames = r->frames, .bytes = r->bytes,
+		.channels = r->channels, .frames = r->frames, .bytes = r->bytes,
 		.recovered = r->recovered, .started = r->started,
 		.channel_map = (const char *const *)k->who };
 	char *json, *path;
@@ -71,8 +69,8 @@ int keepsake_write(void *arg, const struct recording_result *r)
 	if (!k->sidecar)
 		return 0;
 	memcpy(file.sha256, r->sha256, sizeof(file.sha256));
-	json = sidecar_json(&file, 1, k->account);
-	path = keepsake_path(r->path);
+	json = sidecar_json(&file, !r->dropped, k->account);
+	path = name_sidecar(r->path);
 	err = writer_publish(path, span_text(json), (unsigned)k->mode);
 	free(path);
 	free(json);
@@ -85,7 +83,6 @@ void keepsake_free(void *arg)
 
 	for (unsigned i = 0; i < k->channels; i++)
 		free(k->who[i]);
-	free(k->who);
 	free(k->label);
 	free(k->account);
 	k->magic = 0;

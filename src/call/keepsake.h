@@ -6,14 +6,16 @@
 
 #include "call/call.h"
 
+#define KEEPSAKE_CHANNELS 16 /* named; those beyond are not */
+
 struct keepsake;
 
-/* channels: who is in which, "caller", a tag or ""; copied. */
 struct keepsake *keepsake_new(const struct call_record_opts *, const char *label,
-	uint32_t rate_hz, unsigned channels, const char *const *who);
+	uint32_t rate_hz, unsigned channels);
+/* Who is in a channel, "caller", a tag; "" unless it is set. Takes it. */
+void keepsake_set_who(struct keepsake *, unsigned channel, char **who);
 void keepsake_set_account(struct keepsake *, char **account_json); /* takes it */
 int keepsake_write(void *keepsake, const struct recording_result *); /* before the file appears */
 void keepsake_free(void *keepsake);
-char *keepsake_path(const char *recording); /* of its sidecar: x.wav -> x.json; malloc'd */
 
 #endif

@@ -53,14 +53,57 @@ static char *make_path(struct call *c, const struct leg *l, const struct name_op
 	return path;
 }
 
-/* Who is heard in a channel: role, tag or nothing. */
-static const char *who_is_in(struct call *c, unsigned channel)
-{
-	struct party *p = call_party(c, channel, false);
+/* ---- who is in which channel ---- */
 
-	if (!p)
-		return "";
-	return p->role[0] ? p->role : p->tag ? p->tag : "";
+static const char *name_of_party(const struct party *p)
+{
+	return !p ? "" : p->role[0] ? p->role : p->tag ? p->tag : "";
+}
+
+static unsigned channel_of(const struct leg *l)
+{
+	return l->call->opts->record->per_media ? l->section : l->tag;
+}
+
+/* As the mixer does it: those beyond the channels share the last one. */
+static bool is_heard_in(const struct call *c, const struct party *p, unsigned channel, unsigned n)
+{
+	for (const struct leg *l = c->legs; l; l = l->next) {
+		unsigned own = channel_of(l);
+
+		if (l->tag == p->number && l->component == 1 &&
+		    (own < n ? own : n - 1) == channel)
+			return true;
+	}
+	return false;
+}
+
+/* Oldest first, with + between them; malloc'd. */
+static char *who_is_in(const struct call *c, unsigned channel, unsigned channels)
+{
+	char *all = xstrdup("");
+
+	for (const struct party *p = c->parties; p; p = p->next) {
+		const char *name = name_of_party(p);
+		char *more;
+
+		if (!name[0] || !is_heard_in(c, p, channel, channels))
+			continue;
+		more = xasprintf("%s%s%s", name, all[0] ? "+" : "", all);
+		free(all);
+		all = more;
+	}
+	return all;
+}
+
+static void name_channels(struct call *c, const struct leg *l, struct keepsake *k, unsigned channels)
+{
+	for (unsigned i = 0; i < channels && i < KEEPSAKE_CHANNELS; i++) {
+		char *who = l ? xstrdup(name_of_party(call_party(c, l->tag, false))) :
+			channels > 1 ? who_is_in(c, i, channels) : xstrdup("all");
+
+		keepsake_set_who(k, i, &who);
+	}
 }
 
 /* ---- one recording ---- */
@@ -72,17 +115,6 @@ static char *tape_label(const struct leg *l, unsigned count)
 
 	free(of);
 	return label;
-}
-
-static struct keepsake *make_keepsake(struct call *c, const struct leg *l, const char *label,
-	uint32_t rate_hz, unsigned channels)
-{
-	const char *who[16] = { NULL };
-	unsigned n = channels < 16 ? channels : 16;
-
-	for (unsigned i = 0; i < n; i++)
-		who[i] = l ? who_is_in(c, l->tag) : channels > 1 ? who_is_in(c, i) : "all";
-	return keepsake_new(c->opts->record, label, rate_hz, n, who);
 }
 
 static void begin_tape(struct call *c, struct tape *t, const struct leg *l, int64_t position,
@@ -102,8 +134,10 @@ static void begin_tape(struct call *c, struct tape *t, const struct leg *l, int6
 	file.channels = channels;
 	file.rate_hz = rate_hz;
 	file.started = started;
+	file.drop_empty = !o->keep_empty;
 	t->origin = t->next = position;
-	t->keepsake = make_keepsake(c, l, label, rate_hz, channels);
+	t->channels = channels;
+	t->keepsake = keepsake_new(o, label, rate_hz, channels);
 	t->sink = file_sink_new(&(struct file_sink_opts){
 		.writer = o->writer, .budget = c->budget, .file = file, .fallback_path = fallback,
 		.origin = position, .buffer_ms = o->buffer_ms, .resume = c->layout == SPOOL_PROC,
@@ -120,6 +154,7 @@ static void end_tape(struct call *c, struct tape *t, const struct leg *l)
 
 	if (!t->sink)
 		return;
+	name_channels(c, l, t->keepsake, t->channels);
 	account = report_json(c);
 	keepsake_set_account(t->keepsake, &account);
 	t->keepsake = NULL;
@@ -197,7 +232,7 @@ static void on_mix_audio(void *arg, const struct pcm *in)
 	pcm.position = without_cuts(c, in->position, in->rate_hz);
 	if (!c->record_mix)
 		begin_mix(c, pcm.position);
-	mix_put(c->record_mix, c->opts->record->per_media ? l->media : l->tag, &pcm);
+	mix_put(c->record_mix, channel_of(l), &pcm);
 }
 
 static void on_advance(void *arg, int64_t position)
@@ -340,7 +375,7 @@ void tape_end(struct call *c)
 
 	if (!o)
 		return;
-	if (o->keep_empty && c->recording && !was_recorded(c))
+	if (c->recording && !c->discard && !was_recorded(c))
 		begin_tape(c, &c->mix_tape, NULL, 0, o->rate_hz ? o->rate_hz : EMPTY_RATE, 1);
 	end_all(c);
 	end_tape(c, &c->mix_tape, NULL); /* of a call without audio */
@@ -350,7 +385,7 @@ void tape_end(struct call *c)
 
 static void unlink_both(void *arg)
 {
-	char *path = arg, *sidecar = keepsake_path(path);
+	char *path = arg, *sidecar = name_sidecar(path);
 
 	unlink(path);
 	unlink(sidecar);

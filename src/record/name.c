@@ -447,12 +447,24 @@ char *name_make(const struct name_opts *o, const struct name_facts *f, const cha
 	return xstrdup(m.path);
 }
 
-char *name_numbered(const char *path, unsigned n)
+/* Where the suffix begins, or the end. */
+static int without_suffix(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	const char *name = slash ? slash + 1 : path;
 	const char *dot = strrchr(name, '.');
-	int head = (int)(dot && dot > name ? dot - path : (ptrdiff_t)strlen(path));
+
+	return (int)(dot && dot > name ? dot - path : (ptrdiff_t)strlen(path));
+}
+
+char *name_numbered(const char *path, unsigned n)
+{
+	int head = without_suffix(path);
 
 	return xasprintf("%.*s-%u%s", head, path, n, path + head);
+}
+
+char *name_sidecar(const char *path)
+{
+	return xasprintf("%.*s.json", without_suffix(path), path);
 }

@@ -48,5 +48,6 @@ char *name_make(const struct name_opts *, const struct name_facts *, const char 
 
 /* The same path with "-N" before its suffix, for names that exist already; malloc'd. */
 char *name_numbered(const char *path, unsigned n);
+char *name_sidecar(const char *path); /* x.wav: x.json; x: x.json; malloc'd */
 
 #endif

@@ -194,6 +194,24 @@ static int appear(struct recording *r, const struct listener *l, struct recordin
 	return err ? err : disk_sync_parent(r->path);
 }
 
+static bool is_to_be_dropped(const struct recording *r, uint64_t frames)
+{
+	return r->opts.drop_empty && !r->encoded && !r->frames && !frames;
+}
+
+static int drop(struct recording **rp, const struct listener *l, struct recording_result *out)
+{
+	int err;
+
+	out->path = (*rp)->path;
+	out->dropped = true;
+	err = l->before_publish ? l->before_publish(l->arg, out) : 0;
+	out->path = NULL;
+	if (!err)
+		recording_discard(rp);
+	return err;
+}
+
 int recording_publish(struct recording **rp, uint64_t frames,
 	int (*before_publish)(void *arg, const struct recording_result *), void *arg,
 	struct recording_result *out)
@@ -204,6 +222,8 @@ int recording_publish(struct recording **rp, uint64_t frames,
 
 	must(r && r->magic == RECORDING_MAGIC);
 	*out = (struct recording_result){ 0 };
+	if (is_to_be_dropped(r, frames))
+		return drop(rp, &listener, out);
 	err = complete(r, frames);
 	if (!err)
 		err = measure(r, out);

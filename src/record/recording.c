@@ -83,8 +83,10 @@ static char *numbered(const char *path, unsigned n)
 static bool number_taken(const char *path, unsigned n)
 {
 	char *name = numbered(path, n), *part = xasprintf("%s.part", name);
-	bool taken = disk_taken(name) || disk_taken(part);
+	char *sidecar = name_sidecar(name); /* of a call without a recording */
+	bool taken = disk_taken(name) || disk_taken(part) || disk_taken(sidecar);
 
+	free(sidecar);
 	free(part);
 	free(name);
 	return taken;

@@ -29,6 +29,7 @@ struct recording_opts {
 	unsigned mp3_bitrate;  /* [bits/s] 0: the encoder's default */
 	usec_t started;        /* clock_wall of sample 0 */
 	bool growing;          /* flush-packets; Opus and FLAC cannot, they stay .part */
+	bool drop_empty;       /* without any frame nothing is published but the sidecar */
 	unsigned buffer_bytes; /* output-buffer */
 	int mode, dir_mode;    /* -1: leave */
 	int owner, group;      /* -1: leave */
@@ -53,19 +54,20 @@ int recording_write(struct recording *, uint64_t frame, struct span samples);
 int recording_sync(struct recording *); /* header right, data on disk */
 
 struct recording_result {
-	char *path;            /* of the published file; malloc'd */
+	char *path;            /* of the published file; malloc'd; NULL when dropped */
 	uint64_t frames, bytes;
 	char sha256[65];       /* hex */
 	uint32_t rate_hz;
 	unsigned channels;
 	usec_t started;        /* clock_wall of sample 0 */
 	bool recovered;
+	bool dropped;          /* drop_empty: there is no file of that path */
 };
 
 /* Ends at that frame (or the last written), encodes where the format asks, runs before_publish (for
  * the sidecar) and publishes; frees. -errno: it is still there as .part, to be tried again, or to be
  * closed for the next start. When the name is taken by then, before_publish runs again with
- * another: the last one counts. */
+ * another: the last one counts. Before what is dropped it runs, too, with the path that it had. */
 int recording_publish(struct recording **, uint64_t frames,
 	int (*before_publish)(void *arg, const struct recording_result *), void *arg,
 	struct recording_result *);

@@ -246,6 +246,70 @@ class ContentTest(RecordCase):
         ssrcs = {s["ssrc"][2:] for leg in account["streams"] for s in leg["ssrcs"]}
         self.assertEqual({name.rsplit("-", 1)[1][:8] for name in files}, ssrcs)
 
+    def test_more_ssrcs_than_an_account_lists(self):
+        """Each has its own name and its own sound."""
+        daemon = self.recorder("--output-single")
+        hand, (voice, _) = self.hand(daemon)
+        wait_for("both streams", lambda: daemon.status()["sources_opened"] == 2)
+        for i in range(40):
+            voice.ssrc = 0x2000 + i
+            speak(0.06, voice)
+        hand.end()
+        files = self.finish(daemon)
+        self.assertEqual(sorted(name.rsplit("-", 1)[1] for name in files),
+            [f"{0x2000 + i:08x}.wav" for i in range(40)])
+        for path in files.values():
+            self.assertEqual(len(sounds(path)[1][0]), 480)
+
+    def test_more_participants_than_inputs(self):
+        """The surplus shares the last channel, and the sidecar says so."""
+        files = self.record(["--output-mixed", "--mix-method=channels", "--mix-num-inputs=2"],
+            ["--streams=4", "--tones=500,900,1300,1700"])
+        path = self.one(files, "mix")
+        rate, (left, right) = sounds(path)
+        self.assertPart(left, rate, 0, 2, 500)
+        for hz in 900, 1300, 1700:
+            self.assertGreater(level(right, rate, hz), 0.3)
+        tags = [t["tag"] for t in sorted(self.sidecar(path)["call"]["tags"],
+            key=lambda t: t["number"])]
+        self.assertEqual(self.sidecar(path)["files"][0]["channel-map"],
+            [tags[0], "+".join(tags[1:])])
+
+    def test_more_participants_mixed_direct(self):
+        files = self.record(["--output-mixed", "--mix-num-inputs=2"],
+            ["--streams=6", "--tones=500,900,1300,1700,2100,2500"])
+        rate, (audio,) = sounds(self.one(files, "mix"))
+        self.assertEqual(len(audio), 2 * rate)
+        for hz in 500, 900, 1300, 1700, 2100, 2500:
+            self.assertGreater(level(audio, rate, hz), 0.12)
+
+    def test_mixed_per_media(self):
+        """A channel for each section of the SDP; who is heard there is in the channel map."""
+        for dialect, sections in ("10", ("TAG-MEDIA 1", "TAG-MEDIA 2")), \
+                ("26", ("MEDIA-SDP-ID 0", "MEDIA-SDP-ID 1")):
+            with self.subTest(dialect):
+                self.out = os.path.join(self.dir, dialect)
+                os.mkdir(self.out)
+                daemon = self.daemon(None, "--output-storage=file", f"--output-dir={self.out}",
+                    "--output-mixed", "--output-mixed-per-media", "--mix-method=channels",
+                    "--mix-num-inputs=2", name=dialect)
+                done = len(daemon.accounts())
+                hand, voices = self.hand(daemon, "media" + dialect)
+                voices.append(Voice(hand.stream(2, "third", "tag2"), 2100, 0x1002))
+                for stream, tag, section in (0, 0, 0), (1, 0, 1), (2, 1, 1):
+                    hand.section(f"STREAM {stream} details", f"TAG {tag} MEDIA {stream} "
+                        f"COMPONENT 1 FLAGS 0 {sections[section]}")
+                wait_for("the streams", lambda: daemon.status()["sources_opened"] == 3)
+                speak(0.5, *voices)
+                hand.end()
+                path = self.one(self.finish(daemon, done + 1), "mix")
+                rate, (first, second) = sounds(path)
+                self.assertPart(first, rate, 0, 0.5, CALLER)
+                for hz in CALLEE, 2100:
+                    self.assertGreater(level(second, rate, hz), 0.4)
+                self.assertEqual(self.sidecar(path)["files"][0]["channel-map"],
+                    ["tag0", "tag0+tag1"])
+
     def test_forwarded_and_recorded(self):
         endpoint = self.receiver()
         daemon = self.recorder("--tls-header=json", receiver=endpoint)
@@ -421,6 +485,24 @@ class SwitchTest(RecordCase):
                 self.assertEqual(schema.errors(sidecar), [])
                 self.assertEqual(sidecar["call"]["call-id"], empty)
                 self.assertEqual(len(sidecar["files"]), empty == "keep")
+
+    def test_calls_without_packets_of_one_name(self):
+        """Each has its sidecar; none of them is another one's."""
+        daemon = self.recorder("--empty-calls=drop")
+        for i in range(3):
+            hand, voices = self.hand(daemon, f"empty{i}", [("RECORDING_FILE", "same")])
+            wait_for("both streams", lambda: daemon.status()["sources_opened"] == 2 * i + 2)
+            if i == 1:
+                speak(0.5, *voices[:1])
+            hand.end()
+            daemon.wait_accounts(i + 1)
+        daemon.wait_accounts(3)
+        self.assertEqual(daemon.stop(), 0)
+        names = {name for name in os.listdir(self.out)}
+        self.assertEqual(names, {"same.json", "same-1.wav", "same-1.json", "same-2.wav",
+            "same-2.json", "same-3.json"})
+        self.assertEqual({json.loads(read(os.path.join(self.out, name)))["call"]["call-id"]
+            for name in names if name.endswith(".json")}, {f"empty{i}" for i in range(3)})
 
 
 class NameTest(RecordCase):

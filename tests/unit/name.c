@@ -303,17 +303,22 @@ static void long_overrides_are_refused(void **state)
 
 static void numbers_go_before_the_suffix(void **state)
 {
-	static const char *const cases[][2] = {
-		{ "/out/x.wav", "/out/x-7.wav" }, { "/o.d/x", "/o.d/x-7" },
-		{ "/out/.x", "/out/.x-7" }, { "/out/a.b.mp3", "/out/a.b-7.mp3" },
+	static const char *const cases[][3] = {
+		{ "/out/x.wav", "/out/x-7.wav", "/out/x.json" },
+		{ "/o.d/x", "/o.d/x-7", "/o.d/x.json" },
+		{ "/out/.x", "/out/.x-7", "/out/.x.json" },
+		{ "/out/a.b.mp3", "/out/a.b-7.mp3", "/out/a.b.json" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char *path = name_numbered(cases[i][0], 7);
+		char *sidecar = name_sidecar(cases[i][0]);
 
 		assert_string_equal(path, cases[i][1]);
+		assert_string_equal(sidecar, cases[i][2]);
 		free(path);
+		free(sidecar);
 	}
 }
 

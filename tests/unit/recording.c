@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "record/name.h"
 #include "tests/unit/recordings.h"
 
 #include <signal.h>
@@ -80,6 +81,44 @@ static void test_growing_has_its_name_at_once(void **state)
 	free(result.path);
 	assert_int_equal(files(), 1);
 	assert_int_equal(notes(), 0);
+}
+
+static int write_sidecar(void *arg, const struct recording_result *r)
+{
+	char *sidecar = name_sidecar(r->path);
+	FILE *f = fopen(sidecar, "w");
+
+	*(bool *)arg = r->dropped;
+	assert_non_null(f);
+	assert_int_equal(fclose(f), 0);
+	free(sidecar);
+	return 0;
+}
+
+static void test_empty_is_dropped(void **state)
+{
+	struct recording_opts o = options();
+	struct recording_result result;
+	struct recording *r;
+	bool dropped;
+
+	(void)state;
+	o.drop_empty = true;
+	for (unsigned i = 0; i < 2; i++) {
+		r = create(&o); /* a name of its own: the first one's sidecar is there */
+		assert_int_equal(recording_publish(&r, 0, write_sidecar, &dropped, &result), 0);
+		assert_true(dropped && result.dropped);
+		assert_null(r);
+		assert_null(result.path);
+		assert_int_equal(files(), i + 1);
+		assert_int_equal(notes(), 0);
+	}
+	r = create(&o);
+	write_frames(r, 0, 1);
+	assert_int_equal(recording_publish(&r, 1, write_sidecar, &dropped, &result), 0);
+	assert_false(dropped || result.dropped);
+	assert_int_equal(files(), 4);
+	free(result.path);
 }
 
 static void test_names_are_numbered_without_limit(void **state)
@@ -380,6 +419,7 @@ int main(void)
 		TEST(test_life),
 		TEST(test_raw_has_no_header),
 		TEST(test_growing_has_its_name_at_once),
+		TEST(test_empty_is_dropped),
 		TEST(test_names_are_numbered_without_limit),
 		TEST(test_a_name_taken_meanwhile_is_not_overwritten),
 		TEST(test_modes),

@@ -66,13 +66,16 @@ static void reads_pairs_of_both_dialects(void **state)
 {
 	static const char *const details[] = {
 		"TAG 1 MEDIA 3 TAG-MEDIA 9 COMPONENT 2 FLAGS 68288513",
-		"TAG 1 MEDIA 3 COMPONENT 2 FLAGS 18446744073709551615 MEDIA-REC-SLOT -1",
-		"NEW 7 COMPONENT 2 MEDIA 3 TAG 1",
+		"TAG 1 MEDIA 3 COMPONENT 2 FLAGS 18446744073709551615 MEDIA-SDP-ID 8",
+		"TAG 1 MEDIA 3 COMPONENT 2 FLAGS 0 MEDIA-SDP-ID -1 MEDIA-REC-SLOT -1",
+		"NEW 7 COMPONENT 2 MEDIA 3 TAG 1 TAG-MEDIA 0",
 	};
+	static const unsigned sections[] = { 8, 8, 0, 0 };
 
 	(void)state;
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 4; i++) {
 		assert_int_equal(section("STREAM 6 details", details[i]), SECTION_CHANGE);
+		assert_int_equal(c.section, sections[i]);
 		assert_int_equal(c.kind, CHANGE_STREAM);
 		assert_int_equal(c.n, 6);
 		assert_int_equal(c.tag, 1);
