@@ -90,6 +90,9 @@ static const struct row rows[] = {
 	{ "discard", FLAG, FEED_PROC, AT(discard), 0, 0, NULL, "calls end as discarded" },
 	{ "lose-queue", FLAG, FEED_PROC, AT(lose_queue), 0, 0, NULL,
 		"what a stream has queued at its end is lost, as in the kernel" },
+	{ "stamp-every", INT, FEED_PROC, AT(stamp_every), 0, 1e6, "N",
+		"of N packets one says in its first samples when it was written; for "
+		"spoolwire-receive, PCMA only" },
 	{ "threads-like", INT, FEED_PROC, AT(threads_like), 0, 1e6, "N",
 		"at most N removals at once, as many as rtpengine has threads (0: any "
 		"number)" },

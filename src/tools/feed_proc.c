@@ -61,6 +61,8 @@ static int make_tones(struct feed_world *w)
 
 	if (feed_tone_codec(o->codec, &codec) < 0)
 		return fail(o->codec, "unknown codec");
+	if (o->stamp_every && strcmp(codec.name, "PCMA") != 0)
+		return fail(o->codec, "--stamp-every is for PCMA");
 	w->tones = feed_tones_new(&codec, (unsigned)o->ptime, o->payload_file, &why);
 	for (int i = 0; w->tones && i < o->calls && i < 80; i++)
 		for (int p = 0; p < o->streams; p++)

@@ -2,6 +2,7 @@
 #include "tools/feed_stream.h"
 
 #include "base/check.h"
+#include "tools/stamp.h"
 
 #define EVENT_PT     101
 #define NOISE_PT     13
@@ -87,6 +88,15 @@ static struct span payload_of(
 	return s->tone->payload[p->slot % s->tone->n];
 }
 
+static bool is_stamped(
+	const struct feed_stream *s, const struct feed_packet *p, struct span payload)
+{
+	unsigned every = (unsigned)s->world->opts->stamp_every;
+
+	return every && p->kind == FEED_AUDIO && p->slot % every == 0 &&
+		payload.n >= STAMP_SAMPLES;
+}
+
 static void write_rtp(struct feed_stream *s, const struct feed_packet *p, usec_t since)
 {
 	uint8_t room[FEED_IP_MAX + FEED_RTP_HEADER + MAX_PAYLOAD];
@@ -97,6 +107,9 @@ static void write_rtp(struct feed_stream *s, const struct feed_packet *p, usec_t
 
 	feed_wrap_rtp(&rtp, room + FEED_IP_MAX);
 	memcpy(room + FEED_IP_MAX + FEED_RTP_HEADER, payload.p, payload.n);
+	if (is_stamped(s, p, payload))
+		stamp_write(&(struct stamp){ clock_mono(), (uint16_t)p->ts },
+			room + FEED_IP_MAX + FEED_RTP_HEADER);
 	write_wrapped(s, room, FEED_RTP_HEADER + payload.n, since);
 }
 

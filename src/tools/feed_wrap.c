@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "tools/feed_wrap.h"
 
+#include <arpa/inet.h>
+
 #define NTP_EPOCH 2208988800u /* 1970 in the seconds of NTP */
 #define IPPROTO_OF_UDP 17
 #define TTL 64
@@ -47,25 +49,34 @@ size_t feed_wrap_rtcp(uint8_t out[FEED_RTCP_MAX], uint32_t ssrc, uint32_t ts, us
 	return (size_t)(p - out);
 }
 
-static uint32_t sum(uint32_t total, const uint8_t *p, size_t n)
+/* RFC 1071, 2: words in the order of this machine, as many bytes at once as they come in. */
+static uint64_t sum(uint64_t total, const uint8_t *p, size_t n)
 {
-	for (; n > 1; p += 2, n -= 2)
-		total += (uint32_t)p[0] << 8 | p[1];
-	return n ? total + ((uint32_t)p[0] << 8) : total;
+	uint32_t word = 0;
+
+	for (; n >= sizeof(word); p += sizeof(word), n -= sizeof(word)) {
+		memcpy(&word, p, sizeof(word));
+		total += word;
+	}
+	word = 0;
+	memcpy(&word, p, n);
+	return total + word;
 }
 
-/* RFC 1071. */
-static uint16_t fold(uint32_t total)
+static uint16_t fold(uint64_t total)
 {
+	uint16_t folded;
+
 	while (total >> 16)
 		total = (total & 0xffff) + (total >> 16);
-	return (uint16_t)~total;
+	folded = htons((uint16_t)total);
+	return (uint16_t)~folded;
 }
 
 static void checksum_udp(const struct feed_flow *f, uint8_t *udp, size_t length)
 {
 	size_t address = f->v6 ? 16 : 4;
-	uint32_t total = IPPROTO_OF_UDP + (uint32_t)length;
+	uint64_t total = htonl(IPPROTO_OF_UDP + (uint32_t)length);
 	uint16_t folded;
 
 	total = sum(sum(total, f->from, address), f->to, address);

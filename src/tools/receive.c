@@ -149,6 +149,12 @@ static void print_stats(struct receive *r)
 		(double)histogram_quantile(&t->header, .5) / 1000,
 		(double)histogram_quantile(&t->header, .99) / 1000,
 		(double)histogram_max(&t->header) / 1000);
+	if (t->late.n)
+		printf(", \"latency_ms\": {\"n\": %" PRIu64 ", \"p50\": %.2f, \"p99\": %.2f, "
+		       "\"max\": %.2f}, \"displaced\": %" PRIu64, t->late.n,
+			(double)receive_late_quantile(&t->late, .5) / 1000,
+			(double)receive_late_quantile(&t->late, .99) / 1000,
+			(double)t->late.max / 1000, t->displaced);
 	printf(", \"longest_pause_ms\": %.3f, \"ends\": {", (double)t->longest_pause / 1000);
 	for (unsigned i = 0; i < RECEIVE_ENDS; i++)
 		printf("%s\"%s\": %" PRIu64, i ? ", " : "", receive_end_name(i), t->ends[i]);
@@ -240,7 +246,7 @@ static void raise_limits(void)
 
 int main(int argc, char **argv)
 {
-	struct receive r = { .stop = false };
+	static struct receive r; /* distributions are large */
 
 	receive_opts_parse(argc, argv, &r.opts);
 	raise_limits();

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/histogram.h"
+#include "tools/receive_late.h"
 
 #define RECEIVE_NEVER INT64_MAX
 
@@ -49,6 +50,8 @@ struct receive_totals {
 	usec_t longest_pause;
 	struct histogram header; /* accept to header complete */
 	struct histogram handshake;
+	struct receive_late late; /* of samples that say when they were written */
+	uint64_t displaced;       /* of these, not as far behind the last as they should be */
 };
 
 const char *receive_end_name(enum receive_end);

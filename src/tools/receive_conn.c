@@ -60,7 +60,7 @@ static void end(struct conn_env *env, struct conn *c, enum receive_end how, cons
 {
 	const struct linger at_once = { .l_onoff = 1 };
 
-	take_end(&c->take, how, why, env->totals);
+	take_end(&c->take, how, why);
 	DL_DELETE(env->conns, c);
 	if (how == RECEIVE_RESET_BY_US)
 		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
@@ -132,7 +132,8 @@ static void read_some(struct conn_env *env, struct conn *c)
 	enum receive_io io = RECEIVE_IO_DONE;
 	const char *why = NULL;
 
-	/* OpenSSL may hold the rest of a record, of which epoll knows nothing. */
+	/* OpenSSL may hold the rest of a record, of which epoll knows nothing; of what the kernel
+	 * holds epoll speaks again. */
 	while (io == RECEIVE_IO_DONE && left) {
 		io = c->ssl ? receive_tls_read(c->ssl, buffer, left, &n, &why) :
 			      read_plain(c, buffer, left, &n, &why);
@@ -145,7 +146,9 @@ static void read_some(struct conn_env *env, struct conn *c)
 		left -= n;
 		if (env->opts->rate)
 			c->allowed -= n;
-		else if (!left && c->ssl && receive_tls_has_pending(c->ssl))
+		if (!c->ssl || !receive_tls_has_pending(c->ssl))
+			break;
+		if (!env->opts->rate && !left)
 			left = sizeof(buffer);
 	}
 	if (!go_on(env, c, io, why))
@@ -203,7 +206,7 @@ void conn_start(struct conn_env *env, int fd, const char *peer)
 	c->magic = CONN_MAGIC;
 	c->fd = fd;
 	c->begun = c->allowed_at = clock_mono();
-	c->take = take_new(env->opts, ++env->totals->connections, peer);
+	c->take = take_new(env->opts, env->totals, ++env->totals->connections, peer);
 	c->ssl = env->ctx ? receive_tls_new(env->ctx, fd) : NULL;
 	c->allowed = env->opts->rate;
 	DL_APPEND(env->conns, c);

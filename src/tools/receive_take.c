@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "tools/stamp.h"
 
 #define BUFFER   (16 * 1024) /* [bytes] gathered before they are written */
 #define WAV_HEAD 44          /* [bytes] */
@@ -21,6 +22,7 @@
 
 struct take {
 	const struct receive_opts *opts;
+	struct receive_totals *totals;
 	uint64_t number;
 	char *peer, *version, *cipher;
 	char *path;             /* without suffix; NULL: no file */
@@ -39,6 +41,9 @@ struct take {
 	uint64_t bytes, audio_bytes, silent_frames;
 	uint8_t frame[2 * 64];  /* a frame that is not whole yet */
 	size_t frame_bytes;
+	struct stamp_reader stamps;
+	uint16_t stamp_ts;      /* of the last one, */
+	uint64_t stamp_end;     /* which ended at this sample; 0: none yet */
 
 	usec_t wall, begun, secured, header_at, audio_at, last, longest_pause;
 };
@@ -61,11 +66,13 @@ const char *receive_end_name(enum receive_end end)
 	return end_names[end];
 }
 
-struct take *take_new(const struct receive_opts *opts, uint64_t number, const char *peer)
+struct take *take_new(const struct receive_opts *opts, struct receive_totals *totals,
+	uint64_t number, const char *peer)
 {
 	struct take *t = xnew(struct take);
 
 	t->opts = opts;
+	t->totals = totals;
 	t->number = number;
 	t->peer = xstrdup(peer);
 	t->fd = -1;
@@ -235,24 +242,59 @@ static bool is_silent(const uint8_t *p, size_t n)
 	return p[0] == 0 && memcmp(p, p + 1, n - 1) == 0;
 }
 
-static void count_frames(struct take *t, struct span in)
+static void on_stamp(struct take *t, const struct stamp *s, usec_t mono)
+{
+	uint64_t apart = t->stamps.samples - t->stamp_end;
+
+	receive_late_add(&t->totals->late, mono - s->at);
+	if (t->stamp_end && (uint16_t)(s->ts - t->stamp_ts) != (uint16_t)apart)
+		t->totals->displaced++;
+	t->stamp_ts = s->ts;
+	t->stamp_end = t->stamps.samples;
+}
+
+/* One channel: most of what comes, and the only kind with stamps. */
+static void count_samples(struct take *t, struct span pcm, usec_t mono)
+{
+	struct stamp stamp;
+	int16_t sample;
+
+	for (size_t i = 0; i + 1 < pcm.n; i += 2) {
+		memcpy(&sample, pcm.p + i, sizeof(sample));
+		t->silent_frames += sample == 0;
+	}
+	while (stamp_read(&t->stamps, &pcm, &stamp))
+		on_stamp(t, &stamp, mono);
+}
+
+static void count_whole(struct take *t, struct span in, usec_t mono)
 {
 	size_t frame = t->channels * 2;
 
-	while (in.n) {
-		struct span part = span_head(in, frame - t->frame_bytes);
-		bool whole = part.n == frame;
-
-		if (!whole) {
-			memcpy(t->frame + t->frame_bytes, part.p, part.n);
-			t->frame_bytes += part.n;
-		}
-		if (whole || t->frame_bytes == frame) {
-			t->silent_frames += is_silent(whole ? part.p : t->frame, frame);
-			t->frame_bytes = 0;
-		}
-		in = span_skip(in, part.n);
+	if (t->channels == 1) {
+		count_samples(t, in, mono);
+		return;
 	}
+	for (; in.n; in = span_skip(in, frame))
+		t->silent_frames += is_silent(in.p, frame);
+}
+
+static void count_frames(struct take *t, struct span in, usec_t mono)
+{
+	size_t frame = t->channels * 2;
+	struct span part = span_head(in, t->frame_bytes ? frame - t->frame_bytes : 0);
+
+	if (part.n) {
+		memcpy(t->frame + t->frame_bytes, part.p, part.n);
+		t->frame_bytes += part.n;
+		in = span_skip(in, part.n);
+		if (t->frame_bytes < frame)
+			return;
+		count_whole(t, span_of(t->frame, frame), mono);
+	}
+	count_whole(t, span_head(in, in.n - in.n % frame), mono);
+	t->frame_bytes = in.n % frame;
+	memcpy(t->frame, in.p + in.n - t->frame_bytes, t->frame_bytes);
 }
 
 bool take_feed(struct take *t, struct span in, usec_t mono)
@@ -273,7 +315,7 @@ bool take_feed(struct take *t, struct span in, usec_t mono)
 	if (!t->audio_at)
 		t->audio_at = mono;
 	t->audio_bytes += in.n;
-	count_frames(t, in);
+	count_frames(t, in, mono);
 	if (!t->opts->raw)
 		put_bytes(t, in);
 	return true;
@@ -417,7 +459,7 @@ static void say(const struct take *t, enum receive_end end, const char *why)
 		why ? ": " : "", why ? why : "");
 }
 
-void take_end(struct take **tp, enum receive_end end, const char *why, struct receive_totals *sum)
+void take_end(struct take **tp, enum receive_end end, const char *why)
 {
 	struct take *t = *tp;
 	json_t *out;
@@ -427,15 +469,15 @@ void take_end(struct take **tp, enum receive_end end, const char *why, struct re
 	if (t->opts->dir && !t->path)
 		t->path = xasprintf("%s/%06" PRIu64, t->opts->dir, t->number);
 	else if (t->opts->dir && t->fd < 0)
-		sum->file_errors++;
+		t->totals->file_errors++;
 	if (t->path) {
 		out = describe(t, end, why);
-		sum->file_errors += !write_json(t, out);
+		t->totals->file_errors += !write_json(t, out);
 		json_decref(out);
 	}
 	if (t->fd >= 0)
 		close(t->fd);
-	add_up(t, end, sum);
+	add_up(t, end, t->totals);
 	if (!t->opts->quiet)
 		say(t, end, why);
 	json_decref(t->json);

@@ -11,13 +11,14 @@
 
 struct take;
 
-struct take *take_new(const struct receive_opts *, uint64_t number, const char *peer);
+struct take *take_new(const struct receive_opts *, struct receive_totals *, uint64_t number,
+	const char *peer);
 /* False: the header has no end. */
 bool take_feed(struct take *, struct span bytes, usec_t mono);
 void take_secured(struct take *, const char *version, const char *cipher, bool resumed, usec_t mono);
 void take_flush(struct take *); /* what is buffered goes to the file, its header is brought up to date */
 
 /* The last word: writes the JSON, adds to the totals, frees. */
-void take_end(struct take **, enum receive_end, const char *why, struct receive_totals *);
+void take_end(struct take **, enum receive_end, const char *why);
 
 #endif

@@ -149,6 +149,8 @@ class Run:
     def start_feed(self):
         c = self.case
         extra = list(c.feed)
+        if c.codec == "PCMA" and c.endpoint in ("reads", "stalls"):
+            extra.append(f"--stamp-every={STAMP}")
         if c.codec in ("G729", "AMR-WB"):
             random_frames(c.codec, self.path("frames"))
             extra.append(f"--payload-file={self.path('frames')}")
