@@ -14,6 +14,7 @@ class Case:
     codec: str = "PCMA"
     endpoint: str = "reads"      # reads, refuses, stalls, deaf; none: files are written
     receiver: tuple = ()         # options of the endpoint
+    send_buffer: int = 0         # [bytes] of the recorder's sockets; 0: as the system has it
     files: str = ""              # mixed, single
     feed: tuple = ()             # options of the feed
     ours: tuple = ()             # options of spoolwire
@@ -48,7 +49,7 @@ CASES = {
     "tls-2000": tls(2000),
     "refuse": Case("endpoint refuses, 200 streams", 200, endpoint="refuses"),
     "stall": Case("endpoint stalls for 5 s, small socket buffers, 200 streams", 200,
-        endpoint="stalls", receiver=STALL),
+        endpoint="stalls", receiver=STALL, send_buffer=8192),
     "churn": Case("churn, 100 calls/s of 3 s", 600, calls=2500, rate=100, seconds=3),
     "restart": Case("kill -9 and start in mid-call, 100 streams", 100, kill=True),
     "codec-g722": codec("G722", "G.722"),

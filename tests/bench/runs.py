@@ -76,15 +76,16 @@ class Recorder:
                 f"--output-{run.case.files}"]
         if run.port:
             common.append(f"--tls-send-to=127.0.0.1:{run.port}")
+        small = {"SPOOLWIRE_SNDBUF": str(run.case.send_buffer)} if run.case.send_buffer else {}
+        shim = {"LD_PRELOAD": run.tool("shim.so"), "SPOOLWIRE_PROC_ROOT": run.path("proc"), **small}
         if not self.ours:
             files = [] if run.case.files else ["--output-storage=file", "--output-format=none"]
-            return common + files, {"LD_PRELOAD": run.tool("shim.so"),
-                "SPOOLWIRE_PROC_ROOT": run.path("proc")}
+            return common + files, shim
         files = [] if run.case.files else ["--output-storage=none"]
         trust = [f"--tls-ca-file={run.path('ca.pem')}"] if os.path.exists(run.path("ca.pem")) else []
         return common + files + trust + [f"--proc-root={run.path('proc')}",
             f"--account-dir={run.path('accounts')}", f"--state-dir={run.path('state')}",
-            *run.case.ours, *run.options], {}
+            *run.case.ours, *run.options], shim if small else {}
 
 
 class Run:
@@ -296,6 +297,12 @@ class Run:
 
     def derive(self, found):
         packets = found["packets"]
+        if self.case.kill: # of two processes
+            for k in ("user_s", "system_s", "voluntary", "preempted", "reads", "writes"):
+                del found[k]
+            found["lost"] = packets - found["heard_ms"] / PTIME_MS
+            found["lost_share"] = found["lost"] / packets
+            return
         found["cpu_s"] = found["user_s"] + found["system_s"]
         found["cores_busy"] = found["cpu_s"] / found["lasted_s"]
         if not packets:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* LD_PRELOAD: /proc/rtpengine is looked for under $SPOOLWIRE_PROC_ROOT, so that a recorder that
- * knows nothing of a configurable root can be given the FIFOs of spoolwire-feed.
+ * knows nothing of a configurable root can be given the FIFOs of spoolwire-feed. With
+ * $SPOOLWIRE_SNDBUF the TCP sockets of any program have send buffers of so many bytes.
  *
  *     cc -shared -fPIC -D_GNU_SOURCE -o shim.so tests/bench/shim.c -ldl
  *     SPOOLWIRE_PROC_ROOT=/tmp/x/proc LD_PRELOAD=./shim.so rtpengine-recording ... */
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -102,6 +104,20 @@ int __open_2(const char *path, int flags)
 int __open64_2(const char *path, int flags)
 {
 	return open_redirected(AT_FDCWD, path, flags | O_LARGEFILE, 0);
+}
+
+int socket(int domain, int type, int protocol)
+{
+	const char *bytes = getenv("SPOOLWIRE_SNDBUF");
+	int (*next)(int, int, int);
+	int fd, n;
+
+	NEXT(next, "socket");
+	fd = next(domain, type, protocol);
+	n = bytes ? atoi(bytes) : 0;
+	if (fd >= 0 && n > 0 && domain != AF_UNIX && (type & 0xf) == SOCK_STREAM)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &n, sizeof(n));
+	return fd;
 }
 
 int stat(const char *path, struct stat *st)
