@@ -168,17 +168,6 @@ void consumed_note(struct consumed *c, const char *name, uint64_t inode,
 	mark_changed(c, e);
 }
 
-void consumed_forget(struct consumed *c, const char *name)
-{
-	struct entry *e = find(c, name);
-
-	must(c->magic == CONSUMED_MAGIC);
-	if (!e)
-		return;
-	mark_changed(c, e);
-	take_out(c, e);
-}
-
 /* ---- the journal ---- */
 
 static void write_all(struct consumed *c, FILE *f)

@@ -29,7 +29,6 @@ bool consumed_find(struct consumed *, const char *name, uint64_t inode,
 	uint64_t *position, bool *finished);
 void consumed_note(struct consumed *, const char *name, uint64_t inode,
 	uint64_t position, bool finished);
-void consumed_forget(struct consumed *, const char *name); /* the file is gone */
 
 enum consumed_work {
 	CONSUMED_NOTHING,

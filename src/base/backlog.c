@@ -389,11 +389,6 @@ size_t backlog_set_limit(struct backlog *b, size_t max_bytes)
 	return silence_oldest(b, b->audio - max_bytes);
 }
 
-size_t backlog_silence_all(struct backlog *b)
-{
-	return silence_oldest(b, b->audio);
-}
-
 size_t backlog_clear(struct backlog *b)
 {
 	size_t lost = b->audio;

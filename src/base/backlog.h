@@ -43,9 +43,6 @@ void backlog_front(const struct backlog *, uint64_t *silence, size_t *audio);
  * else nothing is taken until there is room; returns the bytes of audio that became silence. */
 size_t backlog_set_limit(struct backlog *, size_t max_bytes);
 
-/* Everything that waits becomes silence (audio) or stays silence; returns the bytes of audio. */
-size_t backlog_silence_all(struct backlog *);
-
 /* All of it is forgotten, silence too; returns the bytes of audio that were lost. */
 size_t backlog_clear(struct backlog *);
 

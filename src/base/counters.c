@@ -14,10 +14,8 @@ static _Atomic(struct block *) blocks;
 
 _Thread_local _Atomic(uint64_t) *counters_mine;
 
-static const struct {
-	const char *name, *help;
-} table[COUNTERS] = {
-#define COUNTER(id, n, h) [id] = { .name = n, .help = h },
+static const char *const names[COUNTERS] = {
+#define COUNTER(id, name, what) [id] = name,
 #include "base/counters.def"
 #undef COUNTER
 };
@@ -45,11 +43,5 @@ uint64_t counter_sum(enum counter id)
 const char *counter_name(enum counter id)
 {
 	must(id < COUNTERS);
-	return table[id].name;
-}
-
-const char *counter_help(enum counter id)
-{
-	must(id < COUNTERS);
-	return table[id].help;
+	return names[id];
 }

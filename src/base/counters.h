@@ -30,6 +30,5 @@ static inline void counter_add(enum counter id, uint64_t n)
 
 uint64_t counter_sum(enum counter id);
 const char *counter_name(enum counter id);
-const char *counter_help(enum counter id);
 
 #endif

@@ -17,7 +17,6 @@ struct mix {
 	uint32_t rate_hz;
 	bool begun;
 	int64_t origin; /* call position of the mixer's 0: the first audio */
-	uint64_t late;
 	int16_t out[MAX_SAMPLES];
 };
 
@@ -52,7 +51,6 @@ void mix_put(struct mix *m, unsigned channel, const struct pcm *pcm)
 		m->origin = pcm->position;
 	}
 	late = mixer_put(m->mixer, channel, pcm->position - m->origin, pcm->samples, pcm->frames);
-	m->late += late;
 	if (late)
 		counter_add(COUNT_FRAMES_LATE_MIX, late);
 }
@@ -101,9 +99,4 @@ struct sink *mix_take_sink(struct mix *m)
 
 	m->sink = NULL;
 	return s;
-}
-
-uint64_t mix_late(const struct mix *m)
-{
-	return m->late;
 }

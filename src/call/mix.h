@@ -18,6 +18,5 @@ void mix_run(struct mix *, int64_t heard);
 void mix_drain(struct mix *); /* up to the newest audio there is */
 struct sink *mix_sink(const struct mix *);
 struct sink *mix_take_sink(struct mix *); /* the caller's from now on */
-uint64_t mix_late(const struct mix *); /* [frames] that came after their time was mixed */
 
 #endif

@@ -276,9 +276,9 @@ static int write_all(int fd, struct span content)
 	return 0;
 }
 
-static int write_file(const char *path, int flags, struct span content, unsigned mode)
+static int write_file(const char *path, struct span content, unsigned mode)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | flags, mode);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
 	int err;
 
 	if (fd < 0)
@@ -298,15 +298,10 @@ int writer_publish(const char *path, struct span content, unsigned mode)
 
 	if (snprintf(part, sizeof(part), "%s.part", path) >= (int)sizeof(part))
 		return -ENAMETOOLONG;
-	err = write_file(part, O_TRUNC, content, mode);
+	err = write_file(part, content, mode);
 	if (!err && rename(part, path) < 0)
 		err = -errno;
 	if (err)
 		unlink(part);
 	return err;
-}
-
-int writer_append(const char *path, struct span content, unsigned mode)
-{
-	return write_file(path, O_APPEND, content, mode);
 }

@@ -33,6 +33,5 @@ bool writer_hangs(struct writer *, const char *path, usec_t now); /* a write the
 /* For jobs. A whole file appears at once under its name (.part, fsync, rename), or not at all;
  * path/.part must fit in PATH_MAX. 0 or -errno. */
 int writer_publish(const char *path, struct span content, unsigned mode);
-int writer_append(const char *path, struct span content, unsigned mode);
 
 #endif

@@ -33,8 +33,8 @@ static const char *seen(struct backlog *b)
 	return (const char *)text;
 }
 
-/* Steps: letters are put as audio, dots as silence, a digit takes that many bytes, '!' silences
- * everything, 'x' clears. A blank separates puts. */
+/* Steps: letters are put as audio, dots as silence, a digit takes that many bytes, 'x'
+ * clears. A blank separates puts. */
 static void run_steps(struct backlog *b, const char *steps)
 {
 	while (*steps) {
@@ -45,8 +45,6 @@ static void run_steps(struct backlog *b, const char *steps)
 			backlog_put(b, span_of(steps, letters));
 		else if (dots)
 			backlog_put_silence(b, dots);
-		else if (*steps == '!')
-			backlog_silence_all(b);
 		else if (*steps == 'x')
 			backlog_clear(b);
 		else if (*steps != ' ')
@@ -74,7 +72,6 @@ static void policies_keep_time_true(void **state)
 		{ BACKLOG_DROP_NEWEST, 2, "abcdefgh ij 4 kl", "efgh..kl", 2 },
 		{ BACKLOG_DISCONNECT, 2, "abcdefgh ij", "........ij", 8 },
 		{ BACKLOG_DISCONNECT, 2, "abcdef ..", "abcdef..", 0 },
-		{ BACKLOG_DROP_OLDEST, 2, "ab .. .. cd !", "........", 4 },
 		{ BACKLOG_DROP_OLDEST, 2, "ab .. 3", ".", 0 },
 		{ BACKLOG_DROP_OLDEST, 2, "ab .. x cd", "cd", 2 },
 	};

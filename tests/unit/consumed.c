@@ -133,27 +133,6 @@ static void test_take_says_each_thing_once(void **state)
 	consumed_free(&c);
 }
 
-static void test_forgets_and_learns_again(void **state)
-{
-	struct consumed *c = load();
-
-	(void)state;
-	consumed_note(c, "a", 7, 1, true);
-	consumed_note(c, "b", 8, 2, true);
-	save(c);
-	consumed_forget(c, "a");
-	consumed_forget(c, "b");
-	consumed_forget(c, "never known");
-	assert_unknown(c, "a", 7);
-	consumed_note(c, "a", 9, 3, false);
-	save(c);
-	consumed_free(&c);
-	c = load();
-	assert_known(c, "a", 9, 3, false);
-	assert_unknown(c, "b", 8);
-	consumed_free(&c);
-}
-
 static void test_torn_and_corrupt_lines_cost_only_themselves(void **state)
 {
 	uint64_t before = counter_sum(COUNT_CONSUMED_BAD_LINES);
@@ -262,7 +241,6 @@ int main(void)
 		TEST(test_remembers_across_a_restart),
 		TEST(test_another_inode_is_another_file),
 		TEST(test_take_says_each_thing_once),
-		TEST(test_forgets_and_learns_again),
 		TEST(test_torn_and_corrupt_lines_cost_only_themselves),
 		TEST(test_files_that_are_gone_are_left_out),
 		TEST(test_says_when_it_cannot),

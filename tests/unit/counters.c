@@ -38,12 +38,11 @@ static void test_sum_over_threads(void **state)
 	assert_int_equal(counter_sum(COUNT_CALLS), 0);
 }
 
-static void test_every_counter_has_a_name_and_a_sentence(void **state)
+static void test_every_counter_has_a_name(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < COUNTERS; i++) {
 		assert_true(strlen(counter_name(i)) > 2);
-		assert_true(strlen(counter_help(i)) > 4);
 		for (unsigned j = 0; j < i; j++)
 			assert_string_not_equal(counter_name(i), counter_name(j));
 	}
@@ -53,7 +52,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sum_over_threads),
-		cmocka_unit_test(test_every_counter_has_a_name_and_a_sentence),
+		cmocka_unit_test(test_every_counter_has_a_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -147,15 +147,6 @@ static void test_publish_fails(void **state)
 	unlink(part);
 }
 
-static void test_append(void **state)
-{
-	(void)state;
-	assert_int_equal(writer_append(path, span_text("one\n"), 0600), 0);
-	assert_int_equal(writer_append(path, span_text("two\n"), 0600), 0);
-	check_file("one\ntwo\n", 0600);
-	assert_int_equal(writer_append(dir, span_text("x"), 0600), -EISDIR);
-}
-
 static void test_all_jobs_are_done(void **state)
 {
 	struct writer *w = writer_start(3, 1000);
@@ -230,7 +221,6 @@ int main(void)
 		TEST(test_publish),
 		TEST(test_publish_replaces),
 		TEST(test_publish_fails),
-		TEST(test_append),
 		TEST(test_all_jobs_are_done),
 		TEST(test_jobs_of_one_thread_keep_their_order),
 		TEST(test_full_refuses),
