@@ -104,6 +104,40 @@ class RecordCase(HeardCase):
         for tone_ in hz if isinstance(hz, tuple) else (hz,):
             self.assertGreater(level(audio[800:-800], rate, tone_), share, path)
 
+    def check_sidecar(self, path, format_, within=0.001):
+        sidecar, data = self.sidecar(path), read(path)
+        schema = Schema(os.path.join(SOURCE, "docs", "recording.schema.json"))
+        self.assertEqual(schema.errors(sidecar), [])
+        (file,) = sidecar["files"]
+        self.assertEqual(file["path"], path)
+        self.assertEqual(file["name"], os.path.basename(path))
+        self.assertEqual(file["format"], format_)
+        self.assertEqual(file["bytes"], len(data))
+        self.assertEqual(file["sha256"], hashlib.sha256(data).hexdigest())
+        self.assertAlmostEqual(file["duration"], file["frames"] / file["rate"], delta=1e-4)
+        self.assertEqual(len(file["channel-map"]), file["channels"])
+        self.assertFalse(sidecar["recovered"])
+        self.assertTrue(sidecar["call"]["call-id"])
+        if format_ == "raw":
+            self.assertEqual(len(data), file["frames"] * file["channels"] * 2)
+            return file
+        if shutil.which("ffprobe"):
+            said = json.loads(subprocess.run(["ffprobe", "-v", "error", "-show_streams",
+                "-show_format", "-of", "json", path], check=True, capture_output=True).stdout)
+            self.assertEqual(said["streams"][0]["channels"], file["channels"])
+            self.assertEqual(int(said["streams"][0]["sample_rate"]),
+                48000 if format_ == "opus" else file["rate"])
+            self.assertAlmostEqual(float(said["format"]["duration"]), file["duration"],
+                delta=within)
+        if shutil.which("soxi") and format_ in ("wav", "flac"):
+            seconds, rate, channels, frames = [subprocess.run([*words, path], check=True,
+                capture_output=True).stdout for words in (["soxi", "-D"], ["sox", "--i", "-r"],
+                ["sox", "--i", "-c"], ["sox", "--i", "-s"])]
+            self.assertAlmostEqual(float(seconds), file["duration"], delta=within)
+            self.assertEqual([int(rate), int(channels), int(frames)],
+                [file["rate"], file["channels"], file["frames"]])
+        return file
+
     def assertSilent(self, audio):
         self.assertLess(max(map(abs, audio)), 20)
 
@@ -326,34 +360,6 @@ class ContentTest(RecordCase):
             self.assertBalanced(account)
 
     # ---- sidecars -------------------------------------------------------------------------
-
-    def check_sidecar(self, path, format_, within=0.001):
-        sidecar, data = self.sidecar(path), read(path)
-        schema = Schema(os.path.join(SOURCE, "docs", "recording.schema.json"))
-        self.assertEqual(schema.errors(sidecar), [])
-        (file,) = sidecar["files"]
-        self.assertEqual(file["path"], path)
-        self.assertEqual(file["name"], os.path.basename(path))
-        self.assertEqual(file["format"], format_)
-        self.assertEqual(file["bytes"], len(data))
-        self.assertEqual(file["sha256"], hashlib.sha256(data).hexdigest())
-        self.assertAlmostEqual(file["duration"], file["frames"] / file["rate"], delta=1e-4)
-        self.assertEqual(len(file["channel-map"]), file["channels"])
-        self.assertFalse(sidecar["recovered"])
-        self.assertTrue(sidecar["call"]["call-id"])
-        if format_ == "raw":
-            self.assertEqual(len(data), file["frames"] * file["channels"] * 2)
-            return file
-        if shutil.which("ffprobe"):
-            said = json.loads(subprocess.run(["ffprobe", "-v", "error", "-show_streams",
-                "-show_format", "-of", "json", path], check=True, capture_output=True).stdout)
-            self.assertEqual(said["streams"][0]["channels"], file["channels"])
-            self.assertAlmostEqual(float(said["format"]["duration"]), file["duration"],
-                delta=within)
-        if shutil.which("soxi") and format_ in ("wav", "flac"):
-            said = subprocess.run(["soxi", "-D", path], check=True, capture_output=True).stdout
-            self.assertAlmostEqual(float(said), file["duration"], delta=within)
-        return file
 
     def test_sidecar(self):
         files = self.record(["--mix-method=channels", "--mix-num-inputs=2"], ["--dtmf=12"])
