@@ -246,7 +246,7 @@ static void say_unfinished(bool hangs)
 	uint64_t n = counter_sum(COUNT_REC_GIVEN_UP);
 
 	if (n || hangs)
-		log_warn("%llu recordings are unfinished (.part)%s: the next start publishes them",
+		log_warn("%llu recordings are unfinished%s: the next start publishes what is on disk",
 			(unsigned long long)n, hangs ? ", a disk does not answer" : "");
 }
 
