@@ -52,7 +52,8 @@ static void need_output_dirs(struct writer *w, const struct config *c)
 	int bad = other ? directory_make(w, other, mode) : err;
 
 	if (err && bad && err != -ETIMEDOUT && bad != -ETIMEDOUT)
-		die("cannot write in %s: %s; name another directory with output-dir", c->output_dir,
+		die("cannot write in %s: %s; name another directory with output-dir, or record "
+			"nothing with output-storage=none", c->output_dir,
 			strerror(-err));
 	if (err == -ETIMEDOUT)
 		log_err("the disk of %s does not answer: recordings %s", c->output_dir,
