@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include <getopt.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,79 +9,55 @@
 #include "base/span.h"
 #include "record/name.h"
 #include "tools/export.h"
+#include "tools/opts.h"
 
-enum kind { FLAG, TEXT, NUMBER };
-
-static const struct row {
-	const char *name, *value; /* value: its name in the help */
-	enum kind kind;
-	size_t at;                /* in struct export_opts */
-	uint64_t min, max;
-	const char *help;
-} table[] = {
+static const struct opts_row rows[] = {
 #define AT(member) offsetof(struct export_opts, member)
-	{ "output-dir", "DIR", TEXT, AT(dir), 0, 0, "where recordings go (-o)" },
-	{ "format", "F", TEXT, AT(format), 0, 0, "wav, mp3, opus, flac or raw (wav)" },
-	{ "mixed", NULL, FLAG, AT(mixed), 0, 0, "one recording of each call" },
-	{ "single", NULL, FLAG, AT(single), 0, 0, "one of each SSRC; neither given: both" },
-	{ "mix-method", "M", TEXT, AT(mix_method), 0, 0, "direct, or channels: one for each party" },
-	{ "channels", "N", NUMBER, AT(channels), 1, 16, "of --mix-method=channels (2)" },
-	{ "rate", "HZ", NUMBER, AT(rate_hz), 4000, 192000, "resample to that (as it comes)" },
-	{ "mp3-bitrate", "N", NUMBER, AT(mp3_bitrate), 8000, 320000, "bits a second" },
-	{ "pattern", "P", TEXT, AT(pattern), 0, 0, "names, as output-pattern (%c-%r-%t)" },
-	{ "empty-calls", "W", TEXT, AT(empty_calls), 0, 0, "keep or drop calls without audio (keep)" },
-	{ "since", "TIME", TEXT, AT(since), 0, 0, "only pcaps changed at or after that" },
-	{ "until", "TIME", TEXT, AT(until), 0, 0, "only pcaps changed before that" },
-	{ "jobs", "N", NUMBER, AT(jobs), 1, 1024, "files at once (the number of cores)" },
-	{ "progress", NULL, FLAG, AT(progress), 0, 0, "how far it is, also where no bar can be drawn" },
-	{ "quiet", NULL, FLAG, AT(quiet), 0, 0, "no summary, no bar" },
+	{ "output-dir", "DIR", OPTS_TEXT, AT(dir), 0, 0,
+		"where recordings go (-o)" },
+	{ "format", "F", OPTS_TEXT, AT(format), 0, 0,
+		"wav, mp3, opus, flac or raw (wav)" },
+	{ "mixed", NULL, OPTS_FLAG, AT(mixed), 0, 0, "one recording of each call" },
+	{ "single", NULL, OPTS_FLAG, AT(single), 0, 0,
+		"one of each SSRC; neither given: both" },
+	{ "mix-method", "M", OPTS_TEXT, AT(mix_method), 0, 0,
+		"direct, or channels: one for each party" },
+	{ "channels", "N", OPTS_NUMBER, AT(channels), 1, 16,
+		"of --mix-method=channels (2)" },
+	{ "rate", "HZ", OPTS_NUMBER, AT(rate_hz), 4000, 192000,
+		"resample to that (as it comes)" },
+	{ "mp3-bitrate", "N", OPTS_NUMBER, AT(mp3_bitrate), 8000, 320000,
+		"bits a second" },
+	{ "pattern", "P", OPTS_TEXT, AT(pattern), 0, 0,
+		"names, as output-pattern (%c-%r-%t)" },
+	{ "empty-calls", "W", OPTS_TEXT, AT(empty_calls), 0, 0,
+		"keep or drop files without audio (keep)" },
+	{ "since", "TIME", OPTS_TEXT, AT(since), 0, 0,
+		"only pcaps changed at or after that" },
+	{ "until", "TIME", OPTS_TEXT, AT(until), 0, 0, "only pcaps changed before that" },
+	{ "jobs", "N", OPTS_NUMBER, AT(jobs), 1, 1024,
+		"files at once (the number of cores)" },
+	{ "progress", NULL, OPTS_FLAG, AT(progress), 0, 0,
+		"how far it is, also where no bar can be drawn" },
+	{ "quiet", NULL, OPTS_FLAG, AT(quiet), 0, 0, "no summary, no bar" },
 #undef AT
 };
-#define ROWS (sizeof(table) / sizeof(*table))
 
-static void print_help(void)
-{
-	printf("spoolwire-ctl export: recordings out of the pcaps of rtpengine\n"
-	       "usage: spoolwire-ctl export {PCAP|DIR}... -o DIR [...]\n\n");
-	for (size_t i = 0; i < ROWS; i++) {
-		char left[40];
-
-		snprintf(left, sizeof(left), "--%s %s", table[i].name,
-			table[i].value ? table[i].value : "");
-		printf("  %-18s %s\n", left, table[i].help);
-	}
-	printf("\nTIME is YYYY-MM-DD, YYYY-MM-DDTHH:MM[:SS] (local) or @seconds since 1970.\n"
-	       "See spoolwire-ctl(1).\n");
-}
-
-_Noreturn static void misuse(const char *name, const char *what)
-{
-	fprintf(stderr, "spoolwire-ctl export: --%s %s (try --help)\n", name, what);
-	exit(2);
-}
-
-static void set(struct export_opts *o, const struct row *r, const char *value)
-{
-	void *to = (char *)o + r->at;
-	uint64_t n = 0;
-
-	if (r->kind == FLAG) {
-		*(bool *)to = true;
-	} else if (r->kind == TEXT) {
-		*(const char **)to = value;
-	} else {
-		if (!span_number(span_text(value), r->max, &n) || n < r->min)
-			misuse(r->name, "is not a number, or out of range");
-		*(unsigned *)to = (unsigned)n;
-	}
-}
+static const struct opts opts = {
+	.program = "spoolwire-ctl export",
+	.usage = "spoolwire-ctl export: recordings out of the pcaps of rtpengine\n"
+		"usage: spoolwire-ctl export {PCAP|DIR}... -o DIR [...]\n\n",
+	.more = "\nTIME is YYYY-MM-DD, YYYY-MM-DDTHH:MM[:SS] (local) or @seconds since 1970.\n"
+		"See spoolwire-ctl(1).\n",
+	.row = rows, .rows = sizeof(rows) / sizeof(*rows),
+};
 
 static void one_of(const char *name, const char *value, const char *const *words)
 {
 	for (; *words; words++)
 		if (strcmp(value, *words) == 0)
 			return;
-	misuse(name, "is none of its words");
+	opts_misuse(&opts, name, "is none of its words");
 }
 
 static usec_t read_time(const char *name, const char *text)
@@ -100,7 +75,7 @@ static usec_t read_time(const char *name, const char *text)
 		if (end && !*end && (t = mktime(&tm)) > 0)
 			return (usec_t)t * SEC;
 	}
-	misuse(name, "is no time");
+	opts_misuse(&opts, name, "is no time");
 }
 
 static void check(struct export_opts *o)
@@ -108,19 +83,19 @@ static void check(struct export_opts *o)
 	const char *bad = name_check(o->pattern);
 
 	if (!o->dir || !*o->dir)
-		misuse("output-dir", "is needed");
+		opts_misuse(&opts, "output-dir", "is needed");
 	one_of("format", o->format,
 		(const char *const[]){ "wav", "mp3", "opus", "flac", "raw", NULL });
 	one_of("mix-method", o->mix_method, (const char *const[]){ "direct", "channels", NULL });
 	one_of("empty-calls", o->empty_calls, (const char *const[]){ "keep", "drop", NULL });
 	if (bad)
-		misuse("pattern", bad);
+		opts_misuse(&opts, "pattern", bad);
 	if (!o->mixed && !o->single)
 		o->mixed = o->single = true;
 	if (o->mixed && strcmp(o->mix_method, "channels") == 0 &&
 	    o->channels > (strcmp(o->format, "mp3") == 0 ? 2u : 8u) &&
 	    strcmp(o->format, "wav") != 0 && strcmp(o->format, "raw") != 0)
-		misuse("channels", "is more than that format has");
+		opts_misuse(&opts, "channels", "is more than that format has");
 	o->after = o->since ? read_time("since", o->since) : 0;
 	o->before = o->until ? read_time("until", o->until) : 0;
 }
@@ -134,30 +109,15 @@ static unsigned cores(void)
 
 void export_opts_parse(int argc, char **argv, struct export_opts *out)
 {
-	struct option longs[ROWS + 2] = { { .name = NULL } };
-	int c, i;
+	int inputs;
 
 	*out = (struct export_opts){ .format = "wav", .mix_method = "direct", .channels = 2,
 		.pattern = "%c-%r-%t", .empty_calls = "keep", .jobs = cores() };
-	for (size_t k = 0; k < ROWS; k++)
-		longs[k] = (struct option){ table[k].name,
-			table[k].value ? required_argument : no_argument, NULL, 0 };
-	longs[ROWS] = (struct option){ "help", no_argument, NULL, 'h' };
-	while ((c = getopt_long(argc, argv, "ho:", longs, &i)) != -1) {
-		if (c == 0) {
-			set(out, &table[i], optarg);
-		} else if (c == 'o') {
-			out->dir = optarg;
-		} else {
-			if (c == 'h')
-				print_help();
-			exit(c == 'h' ? 0 : 2);
-		}
-	}
-	if (optind == argc) {
+	inputs = opts_parse(&opts, argc, argv, out);
+	if (inputs == argc) {
 		fprintf(stderr, "spoolwire-ctl export: which pcaps? (try --help)\n");
 		exit(2);
 	}
-	out->inputs = argv + optind;
+	out->inputs = argv + inputs;
 	check(out);
 }

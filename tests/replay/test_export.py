@@ -400,7 +400,9 @@ class ExportTest(Case):
     def test_empty_calls(self):
         Recording(self.spool, "empty").finish()
         self.assertSummary(self.export(self.spool, "--empty-calls=drop"), exported=1, recordings=0)
-        self.assertEqual(self.files(), {})
+        (name,) = self.files()
+        self.assertTrue(name.endswith("-mix.json"))
+        self.assertEqual(json.loads(self.files()[name])["files"], [])
 
     def test_options(self):
         for wrong in (["--pattern=%c"], ["--format=ogg"], ["--jobs=0"], ["--since=now"],
