@@ -112,7 +112,7 @@ class File:
         sidecar = read(path[:-len(".wav")] + ".json")
         self.sidecar = json.loads(sidecar) if sidecar else None
         self.said = self.sidecar["files"][0] if sidecar else {}
-        self.call = re.search(r"([^/]*)%40feed", path).group(1)
+        self.call = os.path.basename(path).split("%40feed")[0]
 
     def gaps(self, longest=0.05):
         """[(from, to)] in seconds where nothing is heard for longer than that."""

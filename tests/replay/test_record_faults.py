@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What kills a recording: kill -9 at any time. SPOOLWIRE_ROUNDS: of kill -9 (6; 50 before a release); SPOOLWIRE_SEED."""
+"""What kills a recording: kill -9 at any time. SPOOLWIRE_ROUNDS: how often (6; 50 before a release);
+SPOOLWIRE_SEED."""
 import glob
 import random
 import wave
@@ -10,6 +11,7 @@ from faults import *
 ROUNDS = int(os.environ.get("SPOOLWIRE_ROUNDS", "6"))
 SEED = int(os.environ.get("SPOOLWIRE_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 PROMISE = 5.0  # [s] the most that a kill may take of a call
+
 
 def note_of(path):
     """What is needed to go on with a recording."""
@@ -120,8 +122,9 @@ class RecordFaults(FaultCase):
         hand.end()
         again.wait_accounts(1)
         wait_for("the recording", lambda: not self.left())
-        self.assertEqual(len(glob.glob(self.out + "/*.wav")), 1)
-        self.assertTrue(json.loads(read(glob.glob(self.out + "/*.json")[0]))["recovered"])
+        found = self.files()
+        self.assertEqual(len(found), 1)
+        self.assertTrue(found[0].sidecar["recovered"])
         self.assertEqual(again.stop(), 0)
 
     # ---- growing
