@@ -20,6 +20,7 @@ class Case:
     ours: tuple = ()             # options of spoolwire
     only_ours: bool = False
     kill: bool = False           # kill -9 and a new start in mid-call
+    by_name: bool = False        # not one of those that are all
 
     @property
     def n_calls(self):
@@ -40,7 +41,7 @@ def codec(name, shown=None):
 
 STALL = ("--small-buffers", "--stall-after=5000", "--stall-for=5000")
 
-CASES = {
+CASES = { # those with `by_name` are a first look, and what tests make
     "wav-mixed-2000": Case("WAV mixed, 2000 streams", 2000, endpoint="none", files="mixed"),
     "wav-mixed-500": Case("WAV mixed, 500 streams", 500, endpoint="none", files="mixed"),
     "wav-single-500": Case("WAV single, 500 streams", 500, endpoint="none", files="single"),
@@ -61,6 +62,10 @@ CASES = {
     "tls-100": tls(100, only_ours=True),
     "tls-4000": tls(4000, only_ours=True),
     "idle-1000": Case("no packet ever, 1000 streams", 1000, feed=("--loss=100",), seconds=10),
+    "try-tls": tls(20, rate=20, seconds=3, by_name=True),
+    "try-wav": Case("WAV mixed, 20 streams", 20, rate=20, seconds=3, endpoint="none",
+        files="mixed", by_name=True),
+    "try-restart": Case("kill -9, 10 streams", 10, rate=20, seconds=7, kill=True, by_name=True),
     "deaf-1000": Case("endpoint never reads, 1000 streams", 1000, endpoint="deaf",
         receiver=("--no-read",), only_ours=True),
 }

@@ -24,7 +24,7 @@ MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 PTIME_MS = 20
 COUNTED = 3    # [s] for which system calls are counted
 STAMP = 25     # of so many packets one says when it was written
-KILL_AFTER = 8 # [s]
+KILL_AFTER = 0.4 # of the length of a call
 
 
 def build_tools(into):
@@ -169,18 +169,16 @@ class Run:
         self.wait_for_watch()
         time.sleep(1)
         meter = meters.Meter(self.daemon.pid)
+        self.started = meters.cpu(self.daemon.pid)
         idle = meters.machine_ticks()
         begun = time.monotonic()
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         self.feed = self.start_feed()
         calls = self.follow(meter, begun)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
         if not self.case.kill:
             time.sleep(1.5) # what still waits goes out
         found = meter.sum()
         idle = [b - a for a, b in zip(idle, meters.machine_ticks())]
-        found.update(lasted_s=time.monotonic() - begun, idle=idle[0] / idle[1],
-            feed_cpu_s=after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        found.update(lasted_s=time.monotonic() - begun, idle=idle[0] / idle[1])
         found.update(self.fed())
         self.end(found)
         if calls:
@@ -194,9 +192,9 @@ class Run:
         ramp = self.calls / self.case.a_second
         quiet = begun + ramp + 1.5
         can_count = not self.case.kill and self.seconds > ramp + COUNTED + 2
-        while self.feed.alive():
+        while self.feed_runs():
             time.sleep(0.5)
-            if self.case.kill and time.monotonic() > begun + KILL_AFTER * self.scale:
+            if self.case.kill and time.monotonic() > begun + KILL_AFTER * self.seconds:
                 self.restart(meter)
                 begun = float("inf")
             elif not meter.look():
@@ -206,6 +204,11 @@ class Run:
             if counter and calls is None and counter.over():
                 calls = counter.a_second()
         return calls
+
+    def feed_runs(self):
+        """Its CPU is read while it can be: as a zombie it still has all of it."""
+        self.feed_cpu_s = sum(meters.cpu(self.feed.pid))
+        return self.feed.alive()
 
     def restart(self, meter):
         self.daemon.kill()
@@ -223,7 +226,7 @@ class Run:
         found = {"packets": sum(s["packets"] for c in lines for s in c["streams"] if not s["rtcp"]),
             "lost_queue": total["overruns"], "lost_unopened": total["unread"],
             "lost_at_end": total["lost_at_end"], "stuck": total["streams_stuck"],
-            "unopened": total["streams_unopened"]}
+            "unopened": total["streams_unopened"], "feed_cpu_s": self.feed_cpu_s}
         for what in ("opening", "closing", "removal"):
             found.update({f"{what}_{k}": v for k, v in total[what].items() if k != "n"})
         return found
@@ -232,9 +235,12 @@ class Run:
         """What can be known only after the daemon has ended."""
         if self.receiver:
             found["receiver_cpu_s"] = sum(meters.cpu(self.receiver.pid))
-        begun = time.monotonic()
+        begun, before = time.monotonic(), children()
         self.daemon.stop(deadline=120)
         found["stop_s"] = time.monotonic() - begun
+        if not self.case.kill: # all that it took, with what it only did at its end
+            user, system = (b - a for a, b in zip(before, children()))
+            found.update(user_s=user - self.started[0], system_s=system - self.started[1])
         if self.receiver:
             time.sleep(0.5)
             self.receiver.stop(deadline=60)
@@ -291,9 +297,12 @@ class Run:
         streams = [s for a in accounts for s in a["streams"]]
         found["accounts"] = len(accounts)
         found["unbalanced"] = sum(not s["balances"] for s in streams)
-        found["lost_inside"] = sum(s["packets"]["refused"] for s in streams)
-        found["holes"] = sum(s["packets"]["lost"] for s in streams)
-        found["dropped_ms"] = sum(k.get("dropped-ms") or 0 for a in accounts for k in a["sinks"])
+        found["concealed_ms"] = sum(s["concealed-ms"] for s in streams)
+        for what in streams[0]["packets"] if streams else ():
+            found[f"account_{what}"] = sum(s["packets"][what] for s in streams)
+        for what in ("put", "forwarded", "dropped", "waiting", "silence"):
+            found[f"sink_{what}_ms"] = sum(k[f"{what}-ms"] or 0 for a in accounts
+                for k in a["sinks"])
 
     def derive(self, found):
         packets = found["packets"]
@@ -321,6 +330,12 @@ class Run:
             if found["delivered"] > packets / 1000:
                 found["cpu_per_million_delivered"] = found["cpu_s"] / found["delivered"] * 1e6
         found["lost_share"] = found["lost"] / packets
+
+
+def children():
+    """(user, system) seconds of all that were waited for."""
+    r = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return r.ru_utime, r.ru_stime
 
 
 def timestamp(text):
