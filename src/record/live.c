@@ -18,13 +18,26 @@ struct live {
 	unsigned channels;
 	uint8_t *waiting;
 	size_t bytes, room;
+	bool resumed;          /* nothing has been encoded yet behind what was there */
 	bool finished;
 };
 
+static size_t id3_tag(struct span head)
+{
+	if (!span_starts(head, "ID3"))
+		return 0;
+	return 10 + ((size_t)(span_u8(head, 6) & 127) << 21 | (span_u8(head, 7) & 127) << 14 |
+		(span_u8(head, 8) & 127) << 7 | (span_u8(head, 9) & 127));
+}
+
+/* An encoder begins with a tag; behind what a crash left players would stumble over it. */
 static int keep(void *arg, struct span bytes)
 {
 	struct live *l = arg;
 
+	if (l->resumed)
+		bytes = span_skip(bytes, id3_tag(bytes));
+	l->resumed = false;
 	if (bytes.n > l->room - l->bytes) {
 		l->room = 2 * (l->bytes + bytes.n);
 		l->waiting = xrealloc(l->waiting, l->room);
@@ -41,6 +54,7 @@ struct live *live_new(const struct live_opts *o, int *error)
 
 	l->fd = o->fd;
 	l->at = o->at;
+	l->resumed = o->at > 0;
 	l->channels = o->channels;
 	l->encoder = encoder_new(&(struct encoder_opts){ .format = ENCODER_MP3,
 		.rate_hz = o->rate_hz, .channels = o->channels, .bitrate = o->bitrate,
@@ -141,14 +155,6 @@ static size_t mp3_frame(struct span head, unsigned *frames, unsigned *rate_hz)
 	*rate_hz = rate;
 	*frames = old ? 1152 : 576;
 	return *frames / 8 * kbit * 1000 / rate + (h >> 9 & 1);
-}
-
-static size_t id3_tag(struct span head)
-{
-	if (!span_starts(head, "ID3"))
-		return 0;
-	return 10 + ((size_t)(span_u8(head, 6) & 127) << 21 | (span_u8(head, 7) & 127) << 14 |
-		(span_u8(head, 8) & 127) << 7 | (span_u8(head, 9) & 127));
 }
 
 int live_scan(int fd, uint32_t rate_hz, uint64_t *bytes, uint64_t *frames)
