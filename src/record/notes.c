@@ -76,14 +76,14 @@ static bool json_number(const json_t *object, const char *key, int64_t min, int6
 
 char *note_json(const struct note *n)
 {
-	json_t *o = json_pack("{s:i, s:o, s:o, s:o, s:s, s:b, s:i, s:i, s:i, s:I, s:i, s:i, s:i}",
+	json_t *o = json_pack("{s:i, s:o, s:o, s:o, s:s, s:b, s:i, s:i, s:i, s:I, s:I, s:i, s:i, s:i}",
 		"version", 1,
 		"path", text_json(n->path), "parent", text_json(n->parent),
 		"label", text_json(n->label),
 		"format", format_name[n->format], "growing", (int)n->growing,
 		"channels", (int)n->channels, "rate_hz", (int)n->rate_hz,
 		"mp3_bitrate", (int)n->mp3_bitrate, "started", (json_int_t)n->started,
-		"mode", n->mode, "owner", n->owner, "group", n->group);
+		"frames", (json_int_t)n->frames, "mode", n->mode, "owner", n->owner, "group", n->group);
 	char *text;
 
 	must(o);
@@ -133,13 +133,14 @@ static bool parse_format(const json_t *o, enum recording_format *out)
 
 static bool parse_numbers(const json_t *o, struct note *out)
 {
-	int64_t channels, rate, bitrate, started, mode, owner, group, version;
+	int64_t channels, rate, bitrate, started, frames, mode, owner, group, version;
 
 	if (!json_number(o, "version", 1, 1, &version) ||
 		!json_number(o, "channels", 1, WAVE_MAX_CHANNELS, &channels) ||
 		!json_number(o, "rate_hz", 1, WAVE_MAX_RATE_HZ, &rate) ||
 		!json_number(o, "mp3_bitrate", 0, 1000 * 1000, &bitrate) ||
 		!json_number(o, "started", 0, INT64_MAX / 2, &started) ||
+		!json_number(o, "frames", -1, INT64_MAX / 256, &frames) ||
 		!json_number(o, "mode", -1, 07777, &mode) ||
 		!json_number(o, "owner", -1, INT_MAX, &owner) ||
 		!json_number(o, "group", -1, INT_MAX, &group))
@@ -148,6 +149,7 @@ static bool parse_numbers(const json_t *o, struct note *out)
 	out->rate_hz = (uint32_t)rate;
 	out->mp3_bitrate = (unsigned)bitrate;
 	out->started = started;
+	out->frames = frames;
 	out->mode = (int)mode;
 	out->owner = (int)owner;
 	out->group = (int)group;
@@ -223,11 +225,17 @@ static int name_note(const char *tmp, const char *state, uint64_t id, char **fil
 	return -EEXIST;
 }
 
-int notes_add(const char *state, const struct note *n, char **file)
+char *notes_temporary(const char *state)
 {
 	static atomic_uint serial; /* two threads never share a temporary file */
-	char *tmp = xasprintf("%s/recordings/%u-%u.tmp", state, (unsigned)getpid(),
+
+	return xasprintf("%s/recordings/%u-%u.tmp", state, (unsigned)getpid(),
 		atomic_fetch_add(&serial, 1));
+}
+
+int notes_add(const char *state, const struct note *n, char **file)
+{
+	char *tmp = notes_temporary(state);
 	int err = disk_make_parents(tmp, &(struct disk_access){ -1, -1, -1, -1 });
 
 	if (!err)
@@ -238,6 +246,19 @@ int notes_add(const char *state, const struct note *n, char **file)
 		unlink(tmp);
 	else
 		disk_sync_parent(*file); /* at worst a power cut orphans an empty .part */
+	free(tmp);
+	return err;
+}
+
+int notes_update(const char *state, const char *file, const struct note *n)
+{
+	char *tmp = notes_temporary(state);
+	int err = write_note(tmp, n);
+
+	if (!err && rename(tmp, file) < 0)
+		err = -errno;
+	if (err)
+		unlink(tmp);
 	free(tmp);
 	return err;
 }
@@ -302,6 +323,24 @@ static char **list(const char *state, const char *prefix)
 char **notes_list(const char *state)
 {
 	return list(state, "");
+}
+
+char **notes_parents(const char *state)
+{
+	char **names = notes_list(state), **to = names;
+	struct note n;
+
+	for (char **from = names; *from; from++) {
+		int err = notes_load(*from, &n);
+
+		free(*from);
+		if (err)
+			continue;
+		*to++ = xstrdup(n.parent);
+		note_fini(&n);
+	}
+	*to = NULL;
+	return names;
 }
 
 int notes_find(const char *state, const char *parent, const char *label, struct note *out,

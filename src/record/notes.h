@@ -16,6 +16,7 @@ struct note {
 	unsigned channels, mp3_bitrate;
 	uint32_t rate_hz;
 	usec_t started;
+	int64_t frames;        /* its end is decided: how many it has; -1: it goes on */
 	int mode, owner, group;
 };
 
@@ -26,11 +27,16 @@ bool note_parse(struct span, struct note *out);
 
 /* Below: on disk, may wait; 0 or -errno. */
 int notes_add(const char *state, const struct note *, char **file); /* its path; malloc'd */
+int notes_update(const char *state, const char *file, const struct note *);
 int notes_remove(const char *file);
+/* A name in that directory that nobody has; what is left of such files goes at the next look. */
+char *notes_temporary(const char *state);
 /* The newest of that parent and label; -ENOENT. */
 int notes_find(const char *state, const char *parent, const char *label, struct note *,
 	char **file);
 int notes_load(const char *file, struct note *); /* -EBADMSG: it is no note */
+/* Whose recordings there are notes of: NULL at the end; malloc'd, each too. */
+char **notes_parents(const char *state);
 /* The files of all notes, NULL at the end; what is half written is removed. Malloc'd, each too. */
 char **notes_list(const char *state);
 

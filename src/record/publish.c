@@ -129,6 +129,18 @@ static int encode(struct recording *r)
 	return err;
 }
 
+/* Encoding takes its time: whoever is killed meanwhile shall not go on with it, and shall know how
+ * long it is when all that is left is the encoded file. What fails costs only that. */
+static void note_end(struct recording *r)
+{
+	struct note n;
+
+	r->ended = true;
+	n = recording_note(r);
+	if (r->note)
+		notes_update(r->opts.state, r->note, &n);
+}
+
 /* Up to its last frame, all of it on disk. */
 static int complete(struct recording *r, uint64_t frames)
 {
@@ -143,8 +155,10 @@ static int complete(struct recording *r, uint64_t frames)
 		err = recording_write_header(r);
 	if (!err && fsync(r->fd) < 0)
 		err = -errno;
-	if (!err && !ready && !r->encoded)
+	if (!err && !ready && !r->encoded) {
+		note_end(r);
 		err = encode(r);
+	}
 	return err;
 }
 
@@ -164,6 +178,7 @@ static int measure(struct recording *r, struct recording_result *out)
 	sha_end(&sha, out->sha256);
 	out->frames = r->frames;
 	out->recovered = r->recovered;
+	out->resumed = r->resumed;
 	out->rate_hz = r->opts.rate_hz;
 	out->channels = r->opts.channels;
 	out->started = recording_started(r);

@@ -153,17 +153,22 @@ int recording_write_header(struct recording *r)
 	return disk_write(r->fd, 0, span_of(header, sizeof(header)));
 }
 
-/* Recording is worth more than its safety: without a note it goes on, and each sync tries again. */
-static void add_note(struct recording *r)
+struct note recording_note(const struct recording *r)
 {
-	struct note n = {
+	return (struct note){
 		.path = r->path, .parent = (char *)(uintptr_t)r->opts.parent,
 		.label = (char *)(uintptr_t)r->opts.label, .format = r->opts.format,
 		.growing = r->opts.growing, .channels = r->opts.channels,
 		.mp3_bitrate = r->opts.mp3_bitrate, .rate_hz = r->opts.rate_hz,
-		.started = r->opts.started, .mode = r->opts.mode, .owner = r->opts.owner,
-		.group = r->opts.group,
+		.started = r->opts.started, .frames = r->ended ? (int64_t)r->frames : -1,
+		.mode = r->opts.mode, .owner = r->opts.owner, .group = r->opts.group,
 	};
+}
+
+/* Recording is worth more than its safety: without a note it goes on, and each sync tries again. */
+static void add_note(struct recording *r)
+{
+	struct note n = recording_note(r);
 	int err = r->opts.state && !r->note ? notes_add(r->opts.state, &n, &r->note) : 0;
 
 	if (err)
@@ -349,7 +354,7 @@ static int repair_pcm(struct recording *r, uint64_t bytes)
 		return (int)n;
 	if (r->header && r->opts.format >= RECORDING_MP3 &&
 		is_encoded(r->opts.format, span_of(head, (size_t)n))) {
-		r->encoded = true;
+		r->encoded = true; /* its frames are those of the note */
 		return 0;
 	}
 	if (r->header && !is_our_wave(r, span_of(head, (size_t)n)))
@@ -396,6 +401,8 @@ struct recording *recording_reopen(struct note *n, char **file, const char *stat
 	r->file = r->opts.growing ? xstrdup(n->path) : xasprintf("%s.part", n->path);
 	r->note = *file;
 	*file = NULL;
+	r->ended = n->frames >= 0;
+	r->frames = r->ended ? (uint64_t)n->frames : 0;
 	note_fini(n);
 	fd = disk_open(r->file, O_RDWR);
 	r->fd = fd < 0 ? -1 : fd;
@@ -423,13 +430,14 @@ struct recording *recording_resume(const struct recording_opts *o, uint64_t *fra
 	}
 	if (*error == -ENOENT || *error == -EBADMSG)
 		*error = 0; /* as if there were nothing: the next start says what it is */
-	if (r && r->encoded) /* its end has been decided */
+	if (r && (r->encoded || r->ended))
 		recording_free(&r);
 	if (!r)
 		return NULL;
 	r->opts.buffer_bytes = o->buffer_bytes;
 	r->opts.dir_mode = o->dir_mode;
 	*frames = r->frames;
+	r->resumed = true;
 	counter_add(COUNT_REC_RESUMED, 1);
 	return r;
 }

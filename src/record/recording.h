@@ -22,7 +22,7 @@ struct recording_opts {
 	char *const *roots;    /* not copied; where links of the path may lead; NULL: anywhere */
 	const char *state;     /* directory of <id>.json; NULL: a crash cannot be made good */
 	const char *parent;    /* of the call */
-	const char *label;     /* "stream 2", "mixed": unique in its call */
+	const char *label;     /* "stream 2", "mixed"; of equal ones of a call the newest goes on */
 	enum recording_format format;
 	unsigned channels;
 	uint32_t rate_hz;
@@ -62,6 +62,7 @@ struct recording_result {
 	usec_t started;        /* clock_wall of sample 0 */
 	bool recovered;
 	bool dropped;          /* drop_empty: there is no file of that path */
+	bool resumed;          /* an earlier run has begun it */
 };
 
 /* Ends at that frame (or the last written), encodes where the format asks, runs before_publish (for

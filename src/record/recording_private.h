@@ -20,7 +20,8 @@ struct recording {
 	uint64_t frames;   /* in the file */
 	struct live *live; /* growing MP3 */
 	bool encoded;      /* a crash came between encoding and publishing: nothing to encode */
-	bool recovered;
+	bool ended;        /* frames is what it will have */
+	bool recovered, resumed;
 };
 
 #define RECORDING_MAGIC 0x4ec04d17u
@@ -35,5 +36,6 @@ bool recording_is_growing(const struct recording_opts *);
 /* A path that nobody has; *from is where the search goes on next time, at first 0. Malloc'd. */
 char *recording_free_path(const char *path, unsigned *from);
 int recording_write_header(struct recording *);
+struct note recording_note(const struct recording *); /* borrows its texts */
 
 #endif

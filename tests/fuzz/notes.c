@@ -15,6 +15,10 @@ static void check(const struct note *n)
 	must(n->channels >= 1 && n->channels <= WAVE_MAX_CHANNELS);
 	must(n->rate_hz >= 1 && n->rate_hz <= WAVE_MAX_RATE_HZ);
 	must(n->format <= RECORDING_FLAC && n->started >= 0);
+	must(n->frames >= -1 && n->frames <= INT64_MAX / 256);
+	must(n->mode >= -1 && n->mode <= 07777 && n->owner >= -1 && n->group >= -1);
+	must(n->mp3_bitrate <= 1000 * 1000);
+	must(strlen(n->parent) <= 4096 && strlen(n->label) <= 4096);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -22,7 +22,7 @@ static struct note sample(void)
 
 	return (struct note){
 		.path = path, .parent = parent, .label = label, .format = RECORDING_FLAC, .growing = true, .channels = 2,
-		.mp3_bitrate = 64000, .rate_hz = 8000, .started = 1795243720801310, .mode = 0640,
+		.mp3_bitrate = 64000, .rate_hz = 8000, .started = 1795243720801310, .frames = 77, .mode = 0640,
 		.owner = -1, .group = 5,
 	};
 }
@@ -38,6 +38,7 @@ static void check_equal(const struct note *a, const struct note *b)
 	assert_int_equal(a->mp3_bitrate, b->mp3_bitrate);
 	assert_int_equal(a->rate_hz, b->rate_hz);
 	assert_true(a->started == b->started);
+	assert_true(a->frames == b->frames);
 	assert_int_equal(a->mode, b->mode);
 	assert_int_equal(a->owner, b->owner);
 	assert_int_equal(a->group, b->group);
@@ -107,6 +108,9 @@ static void test_hostile_notes(void **state)
 	assert_false(parses_with("\"rate_hz\":8000", "\"rate_hz\":-8000"));
 	assert_false(parses_with("\"rate_hz\":8000", "\"rate_hz\":0"));
 	assert_false(parses_with("\"started\":", "\"started\":-"));
+	assert_true(parses_with("\"frames\":77", "\"frames\":-1"));
+	assert_false(parses_with("\"frames\":77", "\"frames\":-2"));
+	assert_false(parses_with("\"frames\":77", "\"frames\":9223372036854775807"));
 	assert_false(parses_with("\"mode\":416", "\"mode\":65536"));
 	assert_false(parses_with("\"owner\":-1", "\"owner\":-2"));
 	assert_false(parses_with("\"mode\":416,", "\"mode\":416,\"path\":\"/other\","));
