@@ -10,6 +10,7 @@
 #include "base/counters.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "call/opening.h"
 
 #define JITTER_WINDOW 64
 #define JITTER_HOLD   (100 * MSEC)
@@ -185,7 +186,8 @@ struct leg *call_leg(struct call *c, unsigned number)
 	name = xasprintf("%s stream %u", log_mark(c->call_id), number);
 	l->stream = stream_new(&(struct stream_opts){
 		.number = number, .name = name, .events = &events, .arg = l,
-		.jitter = { .window = JITTER_WINDOW, .hold = JITTER_HOLD } });
+		.jitter = { .window = JITTER_WINDOW, .hold = JITTER_HOLD },
+		.opens = c->layout == SPOOL_PROC });
 	free(name);
 	l->next = c->legs;
 	c->legs = l;
@@ -277,6 +279,15 @@ static void on_pcm(struct call *c, const struct source *source, struct span samp
 			c->file_now - c->epoch);
 }
 
+/* What the kernel kept until we opened it came before. */
+static void begin_time(struct call *c, usec_t first)
+{
+	if (c->epoch)
+		return;
+	c->first = c->file_now = first;
+	c->epoch = c->layout == SPOOL_PROC ? first - OPENING_MAX_WAIT : first;
+}
+
 void call_packet(struct source *source, const struct packet *p)
 {
 	struct span data = span_of(p->data, p->bytes);
@@ -286,13 +297,11 @@ void call_packet(struct source *source, const struct packet *p)
 	if (source->kind == SOURCE_PROC) {
 		l = OBJ(source->consumer, struct leg, LEG_MAGIC);
 		c = l->call;
-		if (!c->epoch)
-			c->epoch = p->time;
+		begin_time(c, p->time);
 		stream_packet(l->stream, data, p->time - c->epoch);
 	} else {
 		c = OBJ(source->consumer, struct call, CALL_MAGIC);
-		if (!c->epoch)
-			c->epoch = c->file_now = p->time;
+		begin_time(c, p->time);
 		if (p->time > c->file_now)
 			c->file_now = p->time;
 		if (p->kind == PACKET_PCM)
@@ -367,6 +376,7 @@ void call_data(struct call *c, struct span json, unsigned elements, usec_t now)
 	c->data = xstrndup((const char *)json.p, json.n);
 	c->data_bytes = json.n;
 	c->data_elements = elements;
+	c->changes++;
 	if (!c->joined) {
 		c->joined = now;
 		counter_add(COUNT_CALLS_JOINED, 1);

@@ -35,7 +35,7 @@ struct tape { /* a recording that is being made */
 	int64_t next;            /* call position after what was put */
 	struct keepsake *keepsake; /* the writer's as soon as the sink is made */
 	unsigned channels;
-	unsigned count;          /* of recordings of this leg or mix so far */
+	unsigned count;          /* of recordings in this run: only the first may go on with one */
 };
 
 struct leg { /* a stream and where its audio goes */
@@ -75,7 +75,8 @@ struct call {
 	size_t call_id_bytes;
 	enum spool_layout layout;
 	usec_t seen;             /* clock_mono */
-	usec_t epoch;            /* time of the first packet, by its source's clock; 0: none yet */
+	usec_t epoch;            /* call time 0, by the clock of its sources; 0: no packet yet */
+	usec_t first;            /* when the first packet was read, by the same clock */
 	usec_t file_now;         /* pcap, pcm: newest time in the file */
 	char *metadata;
 	bool forwarding, recording;
@@ -90,6 +91,8 @@ struct call {
 	struct tape mix_tape;
 	uint32_t record_rate;    /* of the mix; 0: not known yet */
 	usec_t paused, left_out; /* recording switched off: since when; left out in all */
+	uint64_t changes;        /* of what the spool and call data say */
+	struct reminder *reminder; /* NULL before the first recording */
 	bool discard;            /* nothing of its recordings may stay */
 	char **published;        /* paths of finished recordings, to be discarded by */
 	unsigned n_published, n_unpublished; /* the latter stay as .part */

@@ -41,7 +41,7 @@ static char *make_header(struct call *c, const struct leg *l)
 		.channels = 1,
 		.metadata = text_of(c->metadata),
 		.data = span_of(c->data, c->data_bytes),
-		.start = c->epoch,
+		.start = c->first,
 	};
 
 	if (l) {

@@ -64,7 +64,7 @@ static void fill(struct call *c, struct account *a)
 	a->call_id = xstrndup(c->call_id, c->call_id_bytes);
 	a->call_id_bytes = c->call_id_bytes;
 	a->end = c->ending ? c->ending : "running";
-	a->first_packet = c->epoch;
+	a->first_packet = c->first;
 	a->joined_after = c->joined ? c->joined - c->seen : -1;
 	a->data_elements = c->data_elements;
 	a->data = copy_or_null(c->data);

@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "base/counters.h"
 #include "base/mem.h"
+#include "call/opening.h"
 #include "call/track.h"
 
 #define QUIET_AFTER   SEC  /* without packets: silence goes on that far behind */
@@ -29,6 +30,8 @@ struct stream {
 	const struct stream_events *events;
 	void *arg;
 	struct jitter_opts jitter;
+	bool opens;              /* nothing has come, or not for long */
+	struct opening *opening; /* NULL before the first packet, and afterwards */
 	struct stream_counts count;
 	struct track *track;   /* the SSRC that is being heard */
 	struct track_env env;  /* what it sees of us */
@@ -72,6 +75,7 @@ struct stream *stream_new(const struct stream_opts *o)
 	s->events = o->events;
 	s->arg = o->arg;
 	s->jitter = o->jitter;
+	s->opens = o->opens;
 	s->env.name = s->name;
 	s->env.count = &s->count;
 	s->env.event = on_track_event;
@@ -209,7 +213,7 @@ void stream_datagram(struct stream *s, const struct udp *udp, size_t packet_byte
 		track_rtp(t, &rtp, now);
 }
 
-void stream_packet(struct stream *s, struct span packet, usec_t now)
+static void on_packet(struct stream *s, struct span packet, usec_t now)
 {
 	struct udp udp;
 
@@ -227,6 +231,31 @@ void stream_packet(struct stream *s, struct span packet, usec_t now)
 		return;
 	}
 	stream_datagram(s, &udp, packet.n, now);
+}
+
+static void end_opening(struct stream *s)
+{
+	struct opening *o = s->opening;
+	struct span packet;
+	usec_t came;
+
+	s->opening = NULL;
+	s->opens = false;
+	while (o && opening_get(o, s->env.payloads, &packet, &came))
+		on_packet(s, packet, came);
+	opening_free(&o);
+}
+
+void stream_packet(struct stream *s, struct span packet, usec_t now)
+{
+	if (s->opens) {
+		if (!s->opening)
+			s->opening = opening_new();
+		if (opening_put(s->opening, packet, now))
+			return;
+		end_opening(s);
+	}
+	on_packet(s, packet, now);
 }
 
 /* PCM has no packets to lose: the samples are the time. */
@@ -256,6 +285,8 @@ void stream_pcm(struct stream *s, struct span s16le, uint32_t rate_hz, unsigned 
 
 void stream_tick(struct stream *s, usec_t now)
 {
+	if (s->opening && opening_is_over(s->opening, now))
+		end_opening(s);
 	if (s->track)
 		track_tick(s->track, now);
 	if (s->hears && now - s->heard > QUIET_AFTER)
@@ -264,6 +295,7 @@ void stream_tick(struct stream *s, usec_t now)
 
 void stream_drain(struct stream *s)
 {
+	end_opening(s);
 	drop_candidate(s);
 	if (s->track)
 		track_drain(s->track, s->heard);
@@ -277,6 +309,7 @@ void stream_free(struct stream **sp)
 	*sp = NULL;
 	if (!s)
 		return;
+	opening_free(&s->opening);
 	end_track(s, s->heard);
 	free(s->candidate);
 	free(s->name);

@@ -65,6 +65,7 @@ struct stream_opts {
 	const struct stream_events *events;
 	void *arg;
 	struct jitter_opts jitter;
+	bool opens;             /* a kernel stream: packets have waited until it was opened */
 };
 
 struct stream *stream_new(const struct stream_opts *);

@@ -392,8 +392,9 @@ static void json_header(usec_t data_after, bool comes)
 				now);
 		send(0, k);
 		call_tick(call, now);
-		assert_int_equal(fake_peer[0]->header != NULL,
-			now - seen >= (comes ? data_after : 2 * SEC));
+		if (k > 0) /* the first one is held, in case that others waited with it */
+			assert_int_equal(fake_peer[0]->header != NULL,
+				now - seen >= (comes ? data_after : 2 * SEC));
 		now += 20 * MSEC;
 	}
 	assert_int_equal(strstr(fake_peer[0]->header, "alice") != NULL, comes);
