@@ -12,6 +12,8 @@
 #include "base/mem.h"
 #include "call/keepsake.h"
 #include "directory.h"
+#include "record/memo.h"
+#include "record/notes.h"
 #include "sink/writer.h"
 
 #define THREADS 4     /* for each output directory */
@@ -23,7 +25,8 @@ struct left {
 	char *parent;
 	char **notes;
 	unsigned n;
-	bool discard;
+	bool discard, kept;
+	bool recorded; /* something of it, be it published already */
 	struct recorder *recorder;
 };
 
@@ -124,22 +127,66 @@ static bool still_runs(void *arg, const char *parent, const char *note)
 	if (l) {
 		l->notes = xrealloc(l->notes, (l->n + 1) * sizeof(*l->notes));
 		l->notes[l->n++] = xstrdup(note);
+		l->recorded = true;
 	}
 	pthread_mutex_unlock(&r->mutex);
 	return l != NULL;
 }
 
-/* Of the call nothing is known any more. */
+/* Of the call there is what its memo says. */
 static int write_sidecar(void *arg, const char *parent, const char *label,
 	const struct recording_result *result)
 {
 	const struct recorder *r = arg;
 	struct keepsake *k = keepsake_new(&r->opts, label, result->rate_hz, result->channels);
-	int err = keepsake_write(k, result);
+	char *account = memo_load(r->opts.file.state, parent);
+	int err;
 
+	for (unsigned i = 0; i < result->channels && i < KEEPSAKE_CHANNELS; i++) {
+		char *who = memo_who(account, label, result->channels, i);
+
+		keepsake_set_who(k, i, &who);
+	}
+	keepsake_set_account(k, &account);
+	err = keepsake_write(k, result);
 	keepsake_free(k);
 	log_info("recording of call %s, %s, recovered: %s", log_mark(parent), label, result->path);
 	return err;
+}
+
+struct sweep {
+	struct recorder *recorder;
+	char **parents; /* of what could not be published */
+};
+
+/* Of calls that run, and of what the next start may publish. */
+static bool keep_memo(void *arg, const char *parent)
+{
+	struct sweep *s = arg;
+	struct recorder *r = s->recorder;
+	struct left *l;
+
+	pthread_mutex_lock(&r->mutex);
+	l = *find_left(r, parent);
+	if (l)
+		l->recorded = true;
+	pthread_mutex_unlock(&r->mutex);
+	if (l)
+		return true;
+	for (char **p = s->parents; *p; p++)
+		if (strcmp(*p, parent) == 0)
+			return true;
+	return false;
+}
+
+static void sweep_memos(struct recorder *r)
+{
+	struct sweep s = { .recorder = r, .parents = notes_parents(r->opts.file.state) };
+
+	memo_sweep(r->opts.file.state, keep_memo, &s);
+	for (char **p = s.parents; *p; p++)
+		free(*p);
+	free(s.parents);
 }
 
 static void run_repair(void *arg)
@@ -147,6 +194,7 @@ static void run_repair(void *arg)
 	struct recorder *r = arg;
 
 	recording_recover(r->opts.file.state, still_runs, write_sidecar, r);
+	sweep_memos(r);
 }
 
 static void run_rest(void *arg)
@@ -157,11 +205,22 @@ static void run_rest(void *arg)
 	for (unsigned i = 0; i < l->n; i++)
 		recording_recover_note(r->opts.file.state, l->notes[i], l->discard, write_sidecar,
 			r);
+	if (!l->kept)
+		memo_remove(r->opts.file.state, l->parent);
 	free_left(l);
 }
 
+static struct left *new_left(struct recorder *r, char *parent)
+{
+	struct left *l = xnew(struct left);
+
+	l->recorder = r;
+	l->parent = parent;
+	return l;
+}
+
 /* On a worker. Of a leg that said nothing any more nobody has gone on with the file. */
-static void call_over(void *arg, const char *parent, bool discarded)
+static void call_over(void *arg, const char *parent, bool discarded, bool kept)
 {
 	struct recorder *r = arg;
 	struct left **at, *l;
@@ -173,20 +232,32 @@ static void call_over(void *arg, const char *parent, bool discarded)
 		*at = l->next;
 	pthread_mutex_unlock(&r->mutex);
 	if (!l)
-		return;
+		l = new_left(r, xstrdup(parent)); /* of this run: there is its memo */
 	l->discard = discarded;
-	if (!l->n || !writer_put(r->writer, WRITER_LONG, NULL, run_rest, l))
+	l->kept = kept;
+	if (!writer_put(r->writer, l->n ? WRITER_LONG : WRITER_WRITE, NULL, run_rest, l))
 		free_left(l); /* the next start finds what there is */
+}
+
+static bool was_recorded(void *arg, const char *parent)
+{
+	struct recorder *r = arg;
+	struct left *l;
+	bool recorded;
+
+	pthread_mutex_lock(&r->mutex);
+	l = *find_left(r, parent);
+	recorded = l && l->recorded;
+	pthread_mutex_unlock(&r->mutex);
+	return recorded;
 }
 
 void recorder_recover(struct recorder *r, char **running)
 {
 	pthread_mutex_lock(&r->mutex);
 	for (char **p = running; *p; p++) {
-		struct left *l = xnew(struct left);
+		struct left *l = new_left(r, *p);
 
-		l->recorder = r;
-		l->parent = *p;
 		l->next = r->left;
 		r->left = l;
 	}
@@ -231,7 +302,7 @@ struct recorder *recorder_new(const struct config *c)
 		.mix_channels = (unsigned)c->mix_num_inputs,
 		.buffer_ms = (unsigned)c->output_buffer_ms,
 		.on_pause = pauses[c->on_pause],
-		.over = call_over, .arg = r };
+		.over = call_over, .known = was_recorded, .arg = r };
 	describe_file(&r->opts.file, c);
 	r->opts.file.roots = r->dirs;
 	return r;

@@ -29,7 +29,9 @@ struct call_record_opts {
 	unsigned mix_channels;
 	unsigned buffer_ms;
 	enum call_pause on_pause;
-	void (*over)(void *arg, const char *parent, bool discarded); /* all its files are closed */
+	/* All its files are closed; kept: some of them for the next start. */
+	void (*over)(void *arg, const char *parent, bool discarded, bool kept);
+	bool (*known)(void *arg, const char *parent); /* an earlier run has recorded it; or NULL */
 	void *arg;
 };
 

@@ -204,6 +204,7 @@ static void on_interface(struct call *c, const struct change *ch)
 
 void call_change(struct call *c, const struct change *ch)
 {
+	c->changes++;
 	switch (ch->kind) {
 	case CHANGE_CALL_ID:
 		on_call_id(c, ch->text);

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "record/memo.h"
 #include "record/sidecar.h"
 #include "sink/writer.h"
 
@@ -17,7 +18,7 @@ struct keepsake {
 	bool sidecar;
 	int mode;
 	const char *format;
-	char *label, *account;
+	char *label, *account, *state, *parent;
 	uint32_t rate_hz;
 	unsigned channels;
 	char *who[KEEPSAKE_CHANNELS + 1]; /* NULL at the end */
@@ -48,11 +49,27 @@ void keepsake_set_who(struct keepsake *k, unsigned channel, char **who)
 	*who = NULL;
 }
 
+void keepsake_set_parent(struct keepsake *k, const char *state, const char *parent)
+{
+	k->state = xstrdup(state);
+	k->parent = xstrdup(parent);
+}
+
 void keepsake_set_account(struct keepsake *k, char **account_json)
 {
 	free(k->account);
 	k->account = *account_json;
 	*account_json = NULL;
+}
+
+/* Call data comes once: what an earlier run had of it is in the memo alone. */
+static void remember(struct keepsake *k)
+{
+	char *memo = memo_load(k->state, k->parent), *account = memo_join(memo, k->account);
+
+	free(memo);
+	free(k->account);
+	k->account = account;
 }
 
 int keepsake_write(void *arg, const struct recording_result *r)
@@ -68,6 +85,8 @@ int keepsake_write(void *arg, const struct recording_result *r)
 
 	if (!k->sidecar)
 		return 0;
+	if (r->resumed && k->parent)
+		remember(k);
 	memcpy(file.sha256, r->sha256, sizeof(file.sha256));
 	json = sidecar_json(&file, !r->dropped, k->account);
 	path = name_sidecar(r->path);
@@ -84,6 +103,8 @@ void keepsake_free(void *arg)
 	for (unsigned i = 0; i < k->channels; i++)
 		free(k->who[i]);
 	free(k->label);
+	free(k->state);
+	free(k->parent);
 	free(k->account);
 	k->magic = 0;
 	free(k);

@@ -14,6 +14,8 @@ struct keepsake *keepsake_new(const struct call_record_opts *, const char *label
 	uint32_t rate_hz, unsigned channels);
 /* Who is in a channel, "caller", a tag; "" unless it is set. Takes it. */
 void keepsake_set_who(struct keepsake *, unsigned channel, char **who);
+/* An earlier run may have known more of that call. */
+void keepsake_set_parent(struct keepsake *, const char *state, const char *parent);
 void keepsake_set_account(struct keepsake *, char **account_json); /* takes it */
 int keepsake_write(void *keepsake, const struct recording_result *); /* before the file appears */
 void keepsake_free(void *keepsake);

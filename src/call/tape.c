@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "call/call_private.h"
 #include "call/keepsake.h"
+#include "call/reminder.h"
 #include "sink/file_sink.h"
 
 #define EMPTY_RATE  8000 /* [Hz] of a recording without audio where no rate is asked for */
@@ -108,22 +109,18 @@ static void name_channels(struct call *c, const struct leg *l, struct keepsake *
 
 /* ---- one recording ---- */
 
-static char *tape_label(const struct leg *l, unsigned count)
+static char *tape_label(const struct leg *l)
 {
-	char *of = l ? xasprintf("stream %u", l->number) : xstrdup("mixed");
-	char *label = count ? xasprintf("%s-%u", of, count) : xstrdup(of);
-
-	free(of);
-	return label;
+	return l ? xasprintf("stream %u", l->number) : xstrdup("mixed");
 }
 
 static void begin_tape(struct call *c, struct tape *t, const struct leg *l, int64_t position,
 	uint32_t rate_hz, unsigned channels)
 {
 	const struct call_record_opts *o = c->opts->record;
-	usec_t epoch = c->epoch ? c->epoch : c->account->seen; /* nobody was heard */
+	usec_t epoch = c->epoch ? c->epoch : c->account->seen; /* nothing came */
 	usec_t started = epoch + c->left_out + position * SEC / rate_hz;
-	char *label = tape_label(l, t->count++);
+	char *label = tape_label(l);
 	char *path = make_path(c, l, &o->name, started);
 	char *fallback = o->fallback.dir ? make_path(c, l, &o->fallback, started) : NULL;
 	struct recording_opts file = o->file;
@@ -138,11 +135,15 @@ static void begin_tape(struct call *c, struct tape *t, const struct leg *l, int6
 	t->origin = t->next = position;
 	t->channels = channels;
 	t->keepsake = keepsake_new(o, label, rate_hz, channels);
+	if (file.state)
+		keepsake_set_parent(t->keepsake, file.state, c->parent);
 	t->sink = file_sink_new(&(struct file_sink_opts){
 		.writer = o->writer, .budget = c->budget, .file = file, .fallback_path = fallback,
-		.origin = position, .buffer_ms = o->buffer_ms, .resume = c->layout == SPOOL_PROC,
+		.origin = position, .buffer_ms = o->buffer_ms,
+		.resume = c->layout == SPOOL_PROC && !t->count,
 		.before_publish = keepsake_write, .release = keepsake_free,
 		.arg = t->keepsake });
+	t->count++;
 	free(path);
 	free(fallback);
 	free(label);
@@ -158,7 +159,7 @@ static void end_tape(struct call *c, struct tape *t, const struct leg *l)
 	account = report_json(c);
 	keepsake_set_account(t->keepsake, &account);
 	t->keepsake = NULL;
-	call_let_go(c, &t->sink, tape_label(l, t->count - 1), true);
+	call_let_go(c, &t->sink, tape_label(l), true);
 }
 
 static int64_t without_cuts(const struct call *c, int64_t position, uint32_t rate_hz)
@@ -348,17 +349,6 @@ static void run_mix(struct call *c)
 		mix_run(c->record_mix, without_cuts(c, heard, c->record_rate));
 }
 
-void tape_tick(struct call *c, usec_t now)
-{
-	for (struct leg *l = c->legs; l; l = l->next)
-		if (l->tape.sink)
-			l->tape.sink->ops->tick(l->tape.sink, now);
-	if (c->record_mix) {
-		run_mix(c);
-		mix_sink(c->record_mix)->ops->tick(mix_sink(c->record_mix), now);
-	}
-}
-
 static bool was_recorded(const struct call *c)
 {
 	if (c->mix_tape.count)
@@ -369,13 +359,47 @@ static bool was_recorded(const struct call *c)
 	return false;
 }
 
+/* Once it has a recording that a crash could leave. */
+static void remind(struct call *c, usec_t now)
+{
+	uint64_t changes = c->changes + c->account->events + c->account->events_omitted;
+	char *account;
+
+	if (!c->reminder && c->opts->record->file.state && was_recorded(c))
+		c->reminder = reminder_new(c->opts->record, c->parent);
+	if (!c->reminder || c->ending || !reminder_is_due(c->reminder, changes, now))
+		return;
+	account = report_json(c);
+	reminder_write(c->reminder, &account, changes, now);
+}
+
+void tape_tick(struct call *c, usec_t now)
+{
+	for (struct leg *l = c->legs; l; l = l->next)
+		if (l->tape.sink)
+			l->tape.sink->ops->tick(l->tape.sink, now);
+	if (c->record_mix) {
+		run_mix(c);
+		mix_sink(c->record_mix)->ops->tick(mix_sink(c->record_mix), now);
+	}
+	if (c->opts->record)
+		remind(c, now);
+}
+
+static bool is_empty(const struct call *c)
+{
+	const struct call_record_opts *o = c->opts->record;
+
+	return !was_recorded(c) && !(o->known && o->known(o->arg, c->parent));
+}
+
 void tape_end(struct call *c)
 {
 	const struct call_record_opts *o = c->opts->record;
 
 	if (!o)
 		return;
-	if (c->recording && !c->discard && !was_recorded(c))
+	if (c->recording && !c->discard && is_empty(c))
 		begin_tape(c, &c->mix_tape, NULL, 0, o->rate_hz ? o->rate_hz : EMPTY_RATE, 1);
 	end_all(c);
 	end_tape(c, &c->mix_tape, NULL); /* of a call without audio */
@@ -446,9 +470,11 @@ void tape_discard(struct call *c)
 void tape_over(struct call *c)
 {
 	const struct call_record_opts *o = c->opts->record;
+	bool kept = c->n_unpublished && !c->discard;
 
+	reminder_free(&c->reminder, !kept);
 	if (o && o->over)
-		o->over(o->arg, c->parent, c->discard);
+		o->over(o->arg, c->parent, c->discard, kept);
 }
 
 void tape_free(struct leg *l)
