@@ -144,6 +144,16 @@ def clock(text):
     return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
+def recordings(folder):
+    return [File(f) for f in sorted(glob.glob(folder + "/**/*.wav", recursive=True))]
+
+
+def unfinished(folder):
+    """What is left of recordings that are not published."""
+    return [os.path.join(d, f) for d, _, names in os.walk(folder) for f in names
+        if f.endswith((".part", ".part2", ".tmp")) or d.endswith("/recordings")]
+
+
 class FaultCase(Case):
     def setUp(self):
         super().setUp()
@@ -162,19 +172,17 @@ class FaultCase(Case):
             f"--output-dir={self.out}", *options, **kw)
 
     def files(self, folder=None):
-        return [File(f) for f in sorted(glob.glob((folder or self.out) + "/**/*.wav",
-            recursive=True))]
+        return recordings(folder or self.out)
 
     def left(self):
-        """Of unfinished recordings."""
-        return [os.path.join(d, f) for top in (self.out, os.path.join(self.dir, "state"))
-            for d, _, names in os.walk(top) for f in names
-            if f.endswith((".part", ".part2", ".tmp")) or d.endswith("/recordings")]
+        return unfinished(self.out) + unfinished(os.path.join(self.dir, "state"))
 
-    def wait_published(self, n):
-        wait_for(f"{n} recordings", lambda: not self.left() and
-            len(glob.glob(self.out + "/**/*.wav", recursive=True)) == n)
-        return self.files()
+    def wait_published(self, n, place=None):
+        """Of all that is below a directory, or of this test's one daemon."""
+        out = place or self.out
+        wait_for(f"{n} recordings", lambda: not (unfinished(place) if place else self.left()) and
+            len(glob.glob(out + "/**/*.wav", recursive=True)) == n)
+        return recordings(out)
 
     def mount(self, *args, to):
         if os.geteuid() != 0:
