@@ -16,6 +16,7 @@ from schema import Schema
 ROUNDS = int(os.environ.get("SPOOLWIRE_ROUNDS", "4"))
 SEED = int(os.environ.get("SPOOLWIRE_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 LATE = 0.04    # [s] how wrong the length of a recording may be after a restart
+CUTS = 6       # of the power
 PROMISE = 5.0  # [s] the most that a kill may take of a call
 
 
@@ -485,6 +486,80 @@ class RecordCrash(FaultCase):
             self.assertAlmostEqual(f.seconds, 7, delta=0.1)
             self.assertIn(f.path, names)
         self.assertEqual(daemon.stop(), 0)
+
+    # ---- power
+
+    def block_state(self, image):
+        """What a power cut leaves of a file system: what has reached its device by now, and all of
+        that at one moment: twice the same was there all the while between."""
+        data = None
+        for _ in range(50):
+            before, data = data, read(image)
+            if data == before:
+                return data
+        raise AssertionError("the device was never still")
+
+    def test_power_cut(self):
+        """The block state at random moments, mounted and recovered: what was published is whole,
+        of what was recorded at most 5 s are missing."""
+        need("mkfs.ext4", "e2fsck")
+        disk, image = os.path.join(self.dir, "disk"), os.path.join(self.dir, "image")
+        with open(image, "wb") as f:
+            f.truncate(24 << 20)
+        subprocess.run(["mkfs.ext4", "-q", image], check=True)
+        self.mount("-o", "loop", image, to=disk)
+        self.out = disk + "/out"
+        options = f"--output-dir={self.out}", f"--state-dir={disk}/state"
+        os.mkdir(disk + "/state")
+        daemon = self.recorder(None, *options)
+        short = self.feed(daemon, "--calls", "10", "--rate", "3", "--seconds", "3",
+            "--call-id", "short", name="short")
+        long = self.feed(daemon, "--calls", "3", "--seconds", "15", "--call-id", "long")
+        begin, chance, cuts = time.time(), random.Random(SEED), []
+        for when in sorted(chance.uniform(2, 15) for _ in range(CUTS)):
+            time.sleep(max(0, begin + when - time.time()))
+            published = glob.glob(self.out + "/*.wav")
+            taken = time.time()
+            cuts.append((taken, published, self.block_state(image)))
+        for p in short, long, daemon:
+            p.kill()
+        subprocess.run(["umount", disk], check=True)
+        behind = sorted(b for cut in cuts for b in self.after_the_cut(image, disk, options, *cut))
+        print(f"{CUTS} power cuts, {len(behind)} unfinished recordings: missing [s] "
+            f"p50 {behind[len(behind) // 2]:.2f} max {behind[-1]:.2f}", file=sys.stderr)
+
+    def after_the_cut(self, image, disk, options, taken, published, state):
+        """[seconds missing] of what was unfinished then."""
+        with open(image, "wb") as f:
+            f.write(state)
+        checked = subprocess.run(["e2fsck", "-fp", image], capture_output=True, check=False)
+        self.assertLess(checked.returncode, 4, checked.stdout)
+        subprocess.run(["mount", "-o", "loop", image, disk], check=True)
+        place = os.path.join(self.dir, f"cut{taken}") # of the spool, which is empty now
+        os.mkdir(place)
+        again = self.keep(Spoolwire(place, None, ["--output-storage=file", "--output-single",
+            *options]))
+        # What was not even noted then has no sound; its .part is an empty WAV that nobody knows.
+        wait_for("recovery", lambda: not [p for p in unfinished(disk)
+            if p.startswith(disk + "/state") or os.path.getsize(p) > 80])
+        self.assertEqual(again.stop(), 0)
+        self.assertEqual(again.last_status().get("rec_unrecoverable", 0), 0)
+        for name in published:
+            self.assertTrue(os.path.exists(name), name)
+        behind = []
+        for path, sidecar in self.sidecars().items():
+            f = File(path)
+            self.assertEqual(f.frames, sidecar["files"][0]["frames"])
+            if not sidecar["recovered"]:
+                self.assertAlmostEqual(f.seconds, 3, delta=0.1)
+                continue
+            end = min(taken, clock(f.said["start"]) + (3 if f.call.startswith("short") else 15))
+            behind.append(max(0, end - clock(f.said["end"])))
+            self.assertLess(behind[-1], PROMISE + 0.2, path) # it may be on its way
+            if f.seconds > 0.5:
+                self.assertGreater(f.share_at(0), 0.9, path)
+        subprocess.run(["umount", disk], check=True)
+        return behind
 
     # ---- notes
 
