@@ -315,7 +315,7 @@ const struct call_record_opts *recorder_opts(const struct recorder *r)
 
 static void say_unfinished(bool hangs)
 {
-	uint64_t n = counter_sum(COUNT_REC_GIVEN_UP);
+	uint64_t n = counter_sum(COUNT_REC_GIVEN_UP) - counter_sum(COUNT_REC_LATE);
 
 	if (n || hangs)
 		log_warn("%llu recordings are unfinished%s: the next start publishes what is on disk",

@@ -63,36 +63,36 @@ void keepsake_set_account(struct keepsake *k, char **account_json)
 }
 
 /* Call data comes once: what an earlier run had of it is in the memo alone. */
-static void remember(struct keepsake *k)
+static char *remember(const struct keepsake *k)
 {
 	char *memo = memo_load(k->state, k->parent), *account = memo_join(memo, k->account);
 
 	free(memo);
-	free(k->account);
-	k->account = account;
+	return account;
 }
 
+/* Changes nothing: a recording and its fallback may be published by two threads at once. */
 int keepsake_write(void *arg, const struct recording_result *r)
 {
-	struct keepsake *k = OBJ(arg, struct keepsake, KEEPSAKE_MAGIC);
+	const struct keepsake *k = OBJ(arg, struct keepsake, KEEPSAKE_MAGIC);
 	struct sidecar_file file = {
 		.path = r->path, .format = k->format, .label = k->label, .rate_hz = k->rate_hz,
 		.channels = r->channels, .frames = r->frames, .bytes = r->bytes,
 		.recovered = r->recovered, .started = r->started,
 		.channel_map = (const char *const *)k->who };
-	char *json, *path;
+	char *json, *path, *account;
 	int err;
 
 	if (!k->sidecar)
 		return 0;
-	if (r->resumed && k->parent)
-		remember(k);
+	account = r->resumed && k->parent ? remember(k) : NULL;
 	memcpy(file.sha256, r->sha256, sizeof(file.sha256));
-	json = sidecar_json(&file, !r->dropped, k->account);
+	json = sidecar_json(&file, !r->dropped, account ? account : k->account);
 	path = name_sidecar(r->path);
 	err = writer_publish(path, span_text(json), (unsigned)k->mode);
 	free(path);
 	free(json);
+	free(account);
 	return err;
 }
 

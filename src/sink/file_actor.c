@@ -23,6 +23,7 @@ struct file_actor {
 	struct mailbox in, out;
 	atomic_bool scheduled;
 	atomic_uint users;        /* the owner, the job, and its fallback */
+	atomic_bool left;         /* of the owner: it counts as given up, if it was not published */
 	bool ends;                /* of the owner: asked to publish */
 	/* Of the job; of whoever comes when nothing is scheduled. */
 	struct recording *recording;
@@ -162,6 +163,7 @@ static int do_publish(struct file_actor *a, const struct file_work *w)
 		err = 0;
 	a->published = a->result.path != NULL;
 	a->ended = !err;
+	counter_add(COUNT_REC_LATE, a->published && atomic_load(&a->left));
 	return err;
 }
 
@@ -276,12 +278,13 @@ void file_actor_leave(struct file_actor **ap)
 	*ap = NULL;
 	if (!a)
 		return;
+	atomic_store(&a->left, true);
 	if (atomic_load(&a->scheduled) || a->recording) {
 		w = xnew(struct file_work);
 		w->verb = FILE_CLOSE;
 		file_actor_give(a, &w);
 		file_actor_kick(a);
-		if (!atomic_load(&a->scheduled) && atomic_load(&a->in.head))
+		if (!atomic_load(&a->scheduled) && a->recording && atomic_load(&a->in.head))
 			return;
 	}
 	unref(a);

@@ -172,6 +172,7 @@ static void fall_over(struct flight *f, struct file_work *mine, uint64_t frame, 
 		frame = mine->frame;
 	f->first = f->actor;
 	f->first_given = f->given;
+	f->first_begun = f->begun;
 	f->actor = file_actor_after(f->first, oldest_frame(f, frame));
 	if (!f->first_given && !f->begun && !f->resumes)
 		file_actor_leave(&f->first); /* there is no file */
@@ -314,6 +315,12 @@ static void add_result(struct flight *f, struct file_actor *a)
 	f->result.file[f->result.files++].recording = r;
 }
 
+/* Else all that it may have is in the other one, too. */
+static bool keeps_first(const struct flight *f)
+{
+	return f->first_begun || f->resumes;
+}
+
 /* The first one is not waited for as long as its disk hangs: it ends when it can, or at the next
  * start. */
 static void finish(struct flight *f, usec_t now)
@@ -321,7 +328,7 @@ static void finish(struct flight *f, usec_t now)
 	if (!f->done || (f->first && f->first_given && now - f->asked_at < WRITER_HANG))
 		return;
 	if (f->first && (f->first_given || f->first_error)) {
-		counter_add(COUNT_REC_GIVEN_UP, 1);
+		counter_add(COUNT_REC_GIVEN_UP, f->end == FILE_PUBLISH && keeps_first(f));
 		f->result.error = f->first_error ? f->first_error : -ETIMEDOUT;
 	} else {
 		add_result(f, f->first);
@@ -333,12 +340,11 @@ static void finish(struct flight *f, usec_t now)
 
 static void end_first(struct flight *f, enum file_verb verb)
 {
-	bool keep = f->begun || f->resumes;
 	struct file_work *w;
 
 	if (!f->first)
 		return;
-	w = flight_work(f, verb == FILE_PUBLISH && !keep ? FILE_DISCARD : verb, 0, 0);
+	w = flight_work(f, verb == FILE_PUBLISH && !keeps_first(f) ? FILE_DISCARD : verb, 0, 0);
 	w->leftover = w->retry = true;
 	f->first_given++;
 	file_actor_give(f->first, &w);

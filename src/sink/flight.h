@@ -27,7 +27,7 @@ struct flight {
 	size_t audio, charged;      /* [bytes] given or failed; audio: what the first has not counted */
 	usec_t since;               /* nothing came back */
 	usec_t failing_since, retry_at, backoff; /* failing_since 0: all is well */
-	bool begun;                 /* something was written */
+	bool begun, first_begun;    /* something was written; to the first */
 	bool resumes;
 	bool asked;                 /* for the end */
 	usec_t asked_at, ticked;

@@ -627,6 +627,60 @@ static void test_hanging_disk_is_avoided(void **state)
 	open_gate();
 }
 
+/* Of a file that the hang kept from being made nothing is wanted any more. */
+static void test_hangs_from_the_start(void **state)
+{
+	struct file_sink_opts o = options();
+	struct file_sink_result result;
+
+	(void)state;
+	writer_add_dir(writer, dir_of_other());
+	shut_gate();
+	wait_gate();
+	o.fallback_path = other;
+	sink = file_sink_new(&o);
+	play(200);
+	settle(nothing_waits);
+	open_gate();
+	finish(&result);
+	assert_int_equal(result.files, 1);
+	assert_int_equal(result.error, 0);
+	assert_string_equal(result.file[0].recording.path, other);
+	check_samples(other, 0, 200 * TICK, 0);
+	sink_free(&sink);
+	assert_true(writer_stop(&writer, clock_mono() + DEADLINE));
+	assert_false(exists(name, "") || exists(name, ".part"));
+}
+
+/* At the end it is not waited for, and published all the same when it can be. */
+static void test_hanging_disk_comes_back_late(void **state)
+{
+	uint64_t given_up = counter_sum(COUNT_REC_GIVEN_UP), late = counter_sum(COUNT_REC_LATE);
+	struct file_sink_opts o = options();
+	struct file_sink_result result;
+
+	(void)state;
+	writer_add_dir(writer, dir_of_other());
+	o.fallback_path = other;
+	sink = file_sink_new(&o);
+	play(100);
+	settle(nothing_waits);
+	shut_gate();
+	wait_gate();
+	play(200);
+	settle(nothing_waits);
+	finish(&result);
+	assert_int_equal(result.files, 1);
+	assert_int_equal(result.error, -ETIMEDOUT);
+	assert_int_equal(counter_sum(COUNT_REC_GIVEN_UP), given_up + 1);
+	open_gate();
+	sink_free(&sink);
+	assert_true(writer_stop(&writer, clock_mono() + DEADLINE));
+	assert_true(exists(name, ""));
+	assert_int_equal(told, 2);
+	assert_int_equal(counter_sum(COUNT_REC_LATE), late + 1);
+}
+
 /* The first file is told, and removed when its disk comes back. */
 static void test_discard_while_the_disk_hangs(void **state)
 {
@@ -693,6 +747,8 @@ int main(void)
 		TEST(test_nowhere_then_fallback),
 		TEST(test_hanging_disk_then_fallback),
 		TEST(test_hanging_disk_is_avoided),
+		TEST(test_hangs_from_the_start),
+		TEST(test_hanging_disk_comes_back_late),
 		TEST(test_discard_while_the_disk_hangs),
 	};
 
