@@ -118,7 +118,8 @@ static void plan(struct join *j, struct call *c, bool answered)
 		if (c->asked_last && answered)
 			finish(j, c);
 		else
-			join_due_in(j, c, c->asked_last ? CROWDED : c->end_read - clock_mono());
+			join_due_in(j, c, c->asked_last || clock_mono() >= c->end_read ? CROWDED :
+				c->end_read - clock_mono());
 		break;
 	case JOIN_FINISHED:
 		break;

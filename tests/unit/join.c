@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -608,19 +609,38 @@ static void huge_element_is_refused_the_next_taken(void **state)
 	assert_int_equal(accepted, 1);
 }
 
-static void nobody_listens(void **state)
+static void start_where_nobody_listens(void)
 {
 	char real[64];
 
-	(void)state;
 	snprintf(real, sizeof(real), "%s", socket_path);
 	snprintf(socket_path, sizeof(socket_path), "%s/nobody", dir);
 	start("call:%c", true);
 	snprintf(socket_path, sizeof(socket_path), "%s", real);
+}
+
+static void nobody_listens(void **state)
+{
+	(void)state;
+	start_where_nobody_listens();
 	call(1, "x");
 	run_for(50 * MSEC);
 	end(1);
 	join_forget(join, 1, true);
+	join_forget(join, 1, true);
+}
+
+/* The thread that waits for it has all other calls, too. */
+static void a_call_that_has_ended_waits_without_spinning(void **state)
+{
+	clock_t used = clock();
+
+	(void)state;
+	start_where_nobody_listens();
+	call(1, "x");
+	end(1);
+	WAIT_FOR(finished[1]);
+	assert_true(clock() - used < CLOCKS_PER_SEC / 4);
 	join_forget(join, 1, true);
 }
 
@@ -673,6 +693,7 @@ int main(void)
 		FAKE(wrong_types_are_borne),
 		FAKE(huge_element_is_refused_the_next_taken),
 		cmocka_unit_test_teardown(nobody_listens, stop_if_run),
+		cmocka_unit_test_teardown(a_call_that_has_ended_waits_without_spinning, stop_if_run),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
