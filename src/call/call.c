@@ -104,11 +104,6 @@ void call_free(struct call **cp)
 	free(c);
 }
 
-uint64_t call_number(const struct call *c)
-{
-	return c->number;
-}
-
 /* ---- time and events ---- */
 
 usec_t call_wall(const struct call *c)

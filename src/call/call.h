@@ -83,6 +83,5 @@ bool call_is_over(const struct call *);    /* ended, all sinks done, call data f
 struct account *call_take_account(struct call *); /* once, when it is over */
 /* Of its recordings that are finished, how many were published and how many could not be. */
 void call_recordings(const struct call *, unsigned *published, unsigned *failed);
-uint64_t call_number(const struct call *);
 
 #endif

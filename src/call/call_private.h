@@ -31,7 +31,6 @@ struct media {
 
 struct tape { /* a recording that is being made */
 	struct sink *sink;       /* NULL: none */
-	int64_t origin;          /* call position of its sample 0 */
 	int64_t next;            /* call position after what was put */
 	struct keepsake *keepsake; /* the writer's as soon as the sink is made */
 	unsigned channels;

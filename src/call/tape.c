@@ -132,7 +132,7 @@ static void begin_tape(struct call *c, struct tape *t, const struct leg *l, int6
 	file.rate_hz = rate_hz;
 	file.started = started;
 	file.drop_empty = !o->keep_empty;
-	t->origin = t->next = position;
+	t->next = position;
 	t->channels = channels;
 	t->keepsake = keepsake_new(o, label, rate_hz, channels);
 	if (file.state)

@@ -3,9 +3,6 @@
 
 #include <errno.h>
 
-#define AMR_SPEECH_LOST 14
-#define AMR_NO_DATA 15
-
 static unsigned bits(struct span s, size_t at, unsigned n)
 {
 	unsigned value = 0;

@@ -36,7 +36,6 @@ struct conn {
 	usec_t begun;
 	uint64_t allowed;    /* [bytes] that --rate still allows; */
 	usec_t allowed_at;   /* when that was worked out */
-	bool stalled_once;
 	struct conn *prev, *next;
 };
 

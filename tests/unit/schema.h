@@ -8,6 +8,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Of one line; frees it. */
+static inline json_t *schema_document(char *text)
+{
+	json_t *o = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+
+	assert_non_null(o);
+	assert_null(strchr(text, '\n'));
+	free(text);
+	return o;
+}
+
 static inline bool schema_type_is(const json_t *value, const char *type)
 {
 	return strcmp(type, "object") == 0 ? json_is_object(value) :
