@@ -63,8 +63,10 @@ class Recorder:
         self.path = path
         self.ours = os.path.basename(path).startswith("spoolwire")
         said = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
-        version = re.search(r"\d+\.\d+[\w.]*", said.stdout + said.stderr)
+        version = re.search(r"(\d+)\.\d+[\w.]*", said.stdout + said.stderr)
         self.name = os.path.basename(path) + (f" {version.group(0)}" if version else "")
+        # It gets the metafiles of the rtpengine that it belongs to.
+        self.dialect = 26 if version and int(version.group(1)) > 10 else 10
 
     def command(self, run):
         """(arguments, environment)"""
@@ -79,7 +81,9 @@ class Recorder:
         small = {"SPOOLWIRE_SNDBUF": str(run.case.send_buffer)} if run.case.send_buffer else {}
         shim = {"LD_PRELOAD": run.tool("shim.so"), "SPOOLWIRE_PROC_ROOT": run.path("proc"), **small}
         if not self.ours:
-            files = [] if run.case.files else ["--output-storage=file", "--output-format=none"]
+            none = ["--output-storage=none"] if self.dialect > 10 else ["--output-storage=file",
+                "--output-format=none"]
+            files = [] if run.case.files else none
             return common + files, shim
         files = [] if run.case.files else ["--output-storage=none"]
         trust = [f"--tls-ca-file={run.path('ca.pem')}"] if os.path.exists(run.path("ca.pem")) else []
@@ -158,6 +162,7 @@ class Run:
         return self.keep(Process([program("spoolwire-feed"), "proc", "--spool", self.path("spool"),
             "--proc-root", self.path("proc"), "--table=0", "--json", f"--calls={self.calls}",
             f"--rate={c.a_second}", f"--seconds={self.seconds}", f"--codec={c.codec}", "--seed=1",
+            f"--dialect={self.recorder.dialect}",
             "--call-id=bench", "--removal-timeout=5", "--lose-queue", *extra],
             self.path("feed.log")))
 
