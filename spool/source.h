@@ -44,6 +44,7 @@ struct source {
 	uint64_t bad_records;  /* pcap: records that were no packets */
 	void *reader;          /* the reading thread's own */
 	void *consumer;        /* the worker's own */
+	struct inbox *inbox;   /* the worker's own: where its packets wait for their call's turn */
 };
 
 struct source *source_new(enum source_kind, uint64_t call, const char *path);

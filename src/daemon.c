@@ -249,7 +249,8 @@ static void describe_calls(struct daemon *d)
 		.rate_hz = (uint32_t)c->tls_resample_hz,
 		.mix_method = c->mix_method == CONFIG_MIX_DIRECT ? MIXER_DIRECT : MIXER_CHANNELS,
 		.mix_channels = (unsigned)c->mix_num_inputs,
-		.buffer_ms = (unsigned)c->tls_buffer_ms, .latency_ms = (unsigned)c->tls_latency_ms,
+		.buffer_ms = (unsigned)c->tls_buffer_ms,
+		.latency_ms = worker_latency_left((unsigned)c->tls_latency_ms),
 		.linger = c->tls_linger_s * SEC, .when_full = policies[c->tls_when_full],
 		.header = c->tls_header == CONFIG_HEADER_JSON ? CALL_HEADER_JSON :
 			CALL_HEADER_METADATA,
@@ -268,7 +269,8 @@ static void start_workers(struct daemon *d)
 		for (unsigned r = 0; r < d->readers; r++)
 			d->to_worker[w][r] = d->queue[r][w];
 		d->worker[w] = worker_start(&(struct worker_opts){
-			.index = w, .call = &d->call, .dest = d->call.forward_kind ? &d->dest : NULL,
+			.index = w, .latency_ms = (unsigned)d->config->tls_latency_ms,
+			.call = &d->call, .dest = d->call.forward_kind ? &d->dest : NULL,
 			.notice = d->notice, .budget = &d->budget, .queues = d->readers,
 			.queue = d->to_worker[w], .over = calls_over, .arg = d->calls });
 	}

@@ -112,7 +112,7 @@ const struct option options[] = {
 		"certificate chain (PEM) to show to the endpoint"),
 	PATH("tls-private-key", 0, tls_private_key, NULL,
 		"its key (PEM), if it is not in the same file"),
-	INT("tls-latency-ms", 0, tls_latency_ms, "60", 0, 1000,
+	INT("tls-latency-ms", 0, tls_latency_ms, "100", 0, 1000,
 		"milliseconds of audio collected for one write"),
 	INT("tls-buffer-ms", 0, tls_buffer_ms, "10000", 100, 3600000,
 		"milliseconds of audio that one stream may have waiting"),

@@ -12,9 +12,8 @@
 #include "base/mem.h"
 #include "base/thread.h"
 
-#define TICK_MS    20
-#define READ_MAX   (30 * MSEC) /* of one tick: an overloaded worker still sends what it has */
-#define READ_BATCH 64          /* packets between two looks at the clock */
+#define TICK_MS   20
+#define MAX_TURNS 5
 
 #define WORKER_MAGIC 0x304ce401u
 
@@ -39,6 +38,8 @@ struct letter {
 struct running {
 	uint64_t number;
 	struct call *call;
+	struct inbox inbox;
+	struct running *next; /* of the same turn */
 	UT_hash_handle hh;
 };
 
@@ -52,17 +53,42 @@ struct worker {
 	uv_loop_t loop;
 	uv_timer_t timer;
 	struct dest *dest;
-	struct running *calls;
+	struct running *calls; /* by number */
+	struct running *turn[MAX_TURNS];
+	unsigned turns; /* a call's turn is every so many ticks */
+	unsigned at_turn, next_place;
+	usec_t next_tick;
 };
+
+/* ---- packets ---- */
+
+static void read_packet(struct packet *p)
+{
+	struct source *source = p->to;
+
+	if (p->kind == PACKET_END)
+		call_source_ended(&source);
+	else
+		call_packet(source, p);
+	packetq_done(p);
+}
+
+static void read_inbox(struct running *r)
+{
+	struct packet *p;
+
+	while ((p = inbox_take(&r->inbox)))
+		read_packet(p);
+}
 
 /* ---- letters ---- */
 
-static struct call *find_call(struct worker *w, uint64_t number)
+static struct running *find_call(struct worker *w, uint64_t number)
 {
 	struct running *r;
 
 	HASH_FIND(hh, w->calls, &number, sizeof(number), r);
-	return r ? r->call : NULL;
+	return r;
 }
 
 static void begin_call(struct worker *w, const struct letter *l, usec_t now)
@@ -70,9 +96,13 @@ static void begin_call(struct worker *w, const struct letter *l, usec_t now)
 	struct call_env env = { .opts = w->opts.call, .dest = w->dest,
 		.budget = w->opts.budget };
 	struct running *r = xnew(struct running);
+	struct running **place = &w->turn[w->next_place++ % w->turns];
 
 	r->number = l->call;
 	r->call = call_new(&env, l->call, l->text, l->layout, now);
+	inbox_init(&r->inbox);
+	r->next = *place;
+	*place = r;
 	HASH_ADD(hh, w->calls, number, sizeof(r->number), r);
 }
 
@@ -88,29 +118,31 @@ static void cut_all(struct worker *w, usec_t now)
 
 static void read_letter(struct worker *w, struct letter *l, usec_t now)
 {
-	struct call *c = find_call(w, l->call);
+	struct running *r = find_call(w, l->call);
 
 	if (l->kind == LETTER_NEW)
 		begin_call(w, l, now);
 	else if (l->kind == LETTER_CUT)
 		cut_all(w, now);
-	if (!c)
+	if (!r)
 		return;
+	read_inbox(r); /* what came before it */
 	switch (l->kind) {
 	case LETTER_CHANGE:
-		call_change(c, &l->change);
+		call_change(r->call, &l->change);
 		break;
 	case LETTER_SOURCE:
-		call_expect_source(c, l->source);
+		call_expect_source(r->call, l->source);
+		l->source->inbox = &r->inbox;
 		break;
 	case LETTER_DATA:
-		call_data(c, span_of(l->text, l->bytes), l->elements, now);
+		call_data(r->call, span_of(l->text, l->bytes), l->elements, now);
 		break;
 	case LETTER_DATA_DONE:
-		call_data_done(c);
+		call_data_done(r->call);
 		break;
 	case LETTER_END:
-		call_end(c, l->reason, now);
+		call_end(r->call, l->reason, now);
 		break;
 	default:
 		break;
@@ -130,52 +162,64 @@ static void read_letters(struct worker *w, usec_t now)
 	}
 }
 
-/* ---- packets and time ---- */
+/* ---- time ---- */
 
 /* A source may be quicker than this tick: the letter that announces it was put in the box before
  * the source was given to anybody, so it is there. */
-static void read_packet(struct worker *w, const struct packet *p, usec_t now)
+static unsigned sort_packets(struct worker *w, usec_t now)
 {
-	struct source *source = p->to;
+	struct packet *p;
+	unsigned n = 0;
 
-	if (!source->consumer)
-		read_letters(w, now);
-	if (p->kind == PACKET_END)
-		call_source_ended(&source);
-	else
-		call_packet(source, p);
-}
+	for (unsigned i = 0; i < w->opts.queues; i++)
+		for (; (p = packetq_get(w->opts.queue[i])); n++) {
+			struct source *source = p->to;
 
-static void read_packets(struct worker *w, struct packetq *q, usec_t until, usec_t now)
-{
-	const struct packet *p;
-
-	do {
-		for (unsigned i = 0; i < READ_BATCH; i++) {
-			p = packetq_get(q);
-			if (!p)
-				return;
-			read_packet(w, p, now);
+			if (!source->inbox)
+				read_letters(w, now);
+			inbox_put(source->inbox, p);
 		}
-	} while (clock_mono() < until);
+	return n;
 }
 
-static void tick_calls(struct worker *w, usec_t now)
+static void finish_call(struct worker *w, struct running *r)
 {
-	struct running *r, *tmp;
+	struct account *account = call_take_account(r->call);
 
-	HASH_ITER(hh, w->calls, r, tmp) {
-		struct account *account;
+	must(!r->inbox.first); /* its sources have ended */
+	call_free(&r->call);
+	HASH_DEL(w->calls, r);
+	w->opts.over(w->opts.arg, r->number, &account);
+	free(r);
+}
 
+static void take_turn(struct worker *w, struct running **all, usec_t now)
+{
+	struct running *r;
+
+	while ((r = *all)) {
+		read_inbox(r);
 		call_tick(r->call, now);
-		if (!call_is_over(r->call))
-			continue;
-		account = call_take_account(r->call);
-		call_free(&r->call);
-		HASH_DEL(w->calls, r);
-		w->opts.over(w->opts.arg, r->number, &account);
-		free(r);
+		if (call_is_over(r->call)) {
+			*all = r->next;
+			finish_call(w, r);
+		} else {
+			all = &r->next;
+		}
 	}
+}
+
+static void on_tick(uv_timer_t *timer);
+
+/* By the clock, not so long after the last: turns do not drift. A worker that is late takes the
+ * next turn at once; then turns take longer, and more is done in each. */
+static void set_timer(struct worker *w, usec_t now)
+{
+	w->next_tick += TICK_MS * MSEC;
+	if (w->next_tick < now)
+		w->next_tick = now;
+	uv_update_time(&w->loop);
+	uv_timer_start(&w->timer, on_tick, (uint64_t)((w->next_tick - now + MSEC / 2) / MSEC), 0);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -184,14 +228,16 @@ static void on_tick(uv_timer_t *timer)
 	usec_t now = clock_mono();
 
 	read_letters(w, now);
-	for (unsigned i = 0; i < w->opts.queues; i++)
-		read_packets(w, w->opts.queue[i], now + READ_MAX, now);
+	sort_packets(w, now);
 	if (w->dest)
 		dest_tick(w->dest, now);
-	tick_calls(w, now);
+	take_turn(w, &w->turn[w->at_turn], now);
+	w->at_turn = (w->at_turn + 1) % w->turns;
 	histogram_add(&w->ticks, clock_mono() - now);
 	if (atomic_load(&w->stop))
 		uv_stop(&w->loop);
+	else
+		set_timer(w, clock_mono());
 }
 
 static void *run(void *arg)
@@ -204,6 +250,20 @@ static void *run(void *arg)
 
 /* ---- life ---- */
 
+static unsigned turns_within(unsigned latency_ms)
+{
+	unsigned n = latency_ms / TICK_MS;
+
+	return n < 1 ? 1 : n > MAX_TURNS ? MAX_TURNS : n;
+}
+
+unsigned worker_latency_left(unsigned latency_ms)
+{
+	unsigned taken = turns_within(latency_ms) * TICK_MS;
+
+	return latency_ms > taken ? latency_ms - taken : 0;
+}
+
 struct worker *worker_start(const struct worker_opts *opts)
 {
 	struct worker *w = xnew(struct worker);
@@ -211,11 +271,13 @@ struct worker *worker_start(const struct worker_opts *opts)
 
 	w->magic = WORKER_MAGIC;
 	w->opts = *opts;
+	w->turns = turns_within(opts->latency_ms);
 	if (uv_loop_init(&w->loop) < 0)
 		die("cannot start a worker: raise the limit of open files (ulimit -n)");
 	uv_timer_init(&w->loop, &w->timer);
 	w->timer.data = w;
-	uv_timer_start(&w->timer, on_tick, TICK_MS, TICK_MS);
+	w->next_tick = clock_mono();
+	set_timer(w, w->next_tick);
 	if (opts->dest)
 		w->dest = dest_new(&w->loop, opts->dest, opts->notice);
 	snprintf(name, sizeof(name), "worker-%u", opts->index);
@@ -227,13 +289,15 @@ struct worker *worker_start(const struct worker_opts *opts)
 static void end_calls(struct worker *w)
 {
 	usec_t now = clock_mono();
+	struct running *r, *tmp;
 
 	read_letters(w, now);
-	for (unsigned i = 0; i < w->opts.queues; i++)
-		read_packets(w, w->opts.queue[i], INT64_MAX, now);
+	while (sort_packets(w, now))
+		HASH_ITER(hh, w->calls, r, tmp)
+			read_inbox(r);
 	cut_all(w, now);
-	tick_calls(w, now);
-	tick_calls(w, now);
+	for (unsigned i = 0; i < 2 * w->turns; i++)
+		take_turn(w, &w->turn[i % w->turns], now);
 }
 
 void worker_stop(struct worker **wp)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A thread with its calls: a libuv loop, a tick of 20 ms, a mailbox, the packet queues that lead to
  * it. A call is pinned to a worker at birth and dies there: mixing and forwarding need no lock.
- * Never waits. Bound of the mailbox: what the spool tells (a cap a call, max-calls calls). */
+ * Never waits. Bound of the mailbox: what the spool tells (a cap a call, max-calls calls).
+ *
+ * Calls take turns: in one tick those of one turn do all that waits, packets, mixing, sending. So
+ * a call is fetched from memory once for several packets, and what they are is sent as one. */
 #ifndef WORKER_H
 #define WORKER_H
 
@@ -11,6 +14,7 @@
 
 struct worker_opts {
 	unsigned index;
+	unsigned latency_ms;           /* the longest that audio should wait for more */
 	const struct call_opts *call;
 	const struct dest_opts *dest;  /* NULL: nothing is forwarded as audio */
 	struct dest_notice *notice;
@@ -36,6 +40,9 @@ void worker_data(struct worker *, uint64_t call, struct span json, unsigned elem
 void worker_data_done(struct worker *, uint64_t call);
 void worker_end_call(struct worker *, uint64_t call, const char *reason); /* reason: static */
 void worker_cut(struct worker *); /* the deadline of a shutdown: all calls end as they are */
+
+/* What of that latency is left for those who collect what several turns give them. */
+unsigned worker_latency_left(unsigned latency_ms);
 
 struct histogram *worker_ticks(struct worker *); /* [us] one tick takes */
 

@@ -10,7 +10,9 @@
 #define OPEN_MAX (10 * MSEC) /* a chunk is handed over at least that often */
 
 struct chunk {
+	struct packetq *home;
 	size_t used, read; /* [bytes] */
+	unsigned out;      /* packets of it that the consumer has not done */
 	_Alignas(8) uint8_t data[];
 };
 
@@ -29,6 +31,7 @@ struct packetq {
 	_Alignas(64) struct chunk *open; /* producer's */
 	usec_t opened;
 	_Alignas(64) struct chunk *reading; /* consumer's */
+	unsigned held; /* chunks with packets that are not read or not done */
 };
 
 static void ring_init(struct ring *r, unsigned size)
@@ -83,6 +86,7 @@ static struct chunk *chunk_new(struct packetq *q)
 		if (!budget_take_reserved(q->budget, PACKETQ_CHUNK))
 			return NULL;
 		c = xalloc(PACKETQ_CHUNK);
+		c->home = q;
 	}
 	c->used = c->read = 0;
 	return c;
@@ -183,27 +187,51 @@ bool packetq_half_full(struct packetq *q)
 	return ring_count(&q->full) > q->full.mask / 2;
 }
 
+/* All of it is read and done. */
 static void recycle(struct packetq *q, struct chunk *c)
 {
+	if (q->reading == c)
+		q->reading = NULL;
+	q->held--;
 	if (!ring_put(&q->spare, c))
 		chunk_free(q, c);
 }
 
-const struct packet *packetq_get(struct packetq *q)
+static struct chunk *next_chunk(struct packetq *q)
 {
 	struct chunk *c = q->reading;
+
+	if (c && c->read < c->used)
+		return c;
+	if (q->held > q->full.mask)
+		return NULL;
+	c = ring_take(&q->full);
+	if (c) {
+		q->held++;
+		q->reading = c;
+	}
+	return c;
+}
+
+struct packet *packetq_get(struct packetq *q)
+{
+	struct chunk *c = next_chunk(q);
 	struct packet *p;
 
-	if (c && c->read == c->used) {
-		recycle(q, c);
-		c = NULL;
-	}
-	if (!c)
-		c = ring_take(&q->full);
-	q->reading = c;
 	if (!c)
 		return NULL;
 	p = (struct packet *)(void *)(c->data + c->read);
 	c->read += record_size(p->bytes);
+	c->out++;
+	p->inside = c;
 	return p;
+}
+
+void packetq_done(struct packet *p)
+{
+	struct chunk *c = p->inside;
+
+	must(c->out > 0);
+	if (--c->out == 0 && c->read == c->used)
+		recycle(c->home, c);
 }

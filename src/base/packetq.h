@@ -2,7 +2,8 @@
 /* From one reader of sources to one worker: packets of many sources, in the order they were read,
  * in chunks that are written once and read once. No lock, no wait, no allocation once warm.
  *
- * Cap: max_chunks of PACKETQ_CHUNK bytes, each also taken from the process's budget. Policy: what
+ * Cap: max_chunks of PACKETQ_CHUNK bytes on their way, and as many with the consumer; each is also
+ * taken from the process's budget. Policy: what
  * does not fit is refused (the newest goes; in a lasting overload that leaves the same audio and
  * the same latency as dropping the oldest would, without a third party between two threads).
  * The refused are counted by the producer, who knows whose they are. */
@@ -22,6 +23,8 @@ enum packet_kind {
 };
 
 struct packet {
+	struct packet *next;  /* the consumer's, as it likes */
+	struct chunk *inside; /* where it lies */
 	void *to;       /* whose it is: a struct source */
 	usec_t time;    /* when it came: our clock_steady, or the file's own time */
 	uint32_t bytes; /* of data */
@@ -30,6 +33,7 @@ struct packet {
 };
 
 struct packetq;
+struct chunk;
 
 struct packetq *packetq_new(struct budget *, unsigned max_chunks); /* a power of two */
 void packetq_free(struct packetq **); /* both sides have stopped */
@@ -42,7 +46,36 @@ bool packetq_flush(struct packetq *, usec_t now);
 bool packetq_unflushed(const struct packetq *); /* something is put but not visible yet */
 bool packetq_half_full(struct packetq *); /* for producers that can wait, as files can */
 
-/* Consumer: the next packet, valid until the next call; NULL when there is none. */
-const struct packet *packetq_get(struct packetq *);
+/* Consumer: the next packet, its own until packetq_done; NULL when there is none, or when it has
+ * packets out of max_chunks chunks that are not done. */
+struct packet *packetq_get(struct packetq *);
+void packetq_done(struct packet *);
+
+/* Packets that a consumer has set aside, in their order. */
+struct inbox {
+	struct packet *first, **last;
+};
+
+static inline void inbox_init(struct inbox *b)
+{
+	b->first = NULL;
+	b->last = &b->first;
+}
+
+static inline void inbox_put(struct inbox *b, struct packet *p)
+{
+	p->next = NULL;
+	*b->last = p;
+	b->last = &p->next;
+}
+
+static inline struct packet *inbox_take(struct inbox *b)
+{
+	struct packet *p = b->first;
+
+	if (p && !(b->first = p->next))
+		b->last = &b->first;
+	return p;
+}
 
 #endif

@@ -72,7 +72,7 @@ static void test_defaults(void **state)
 	assert_int_equal(c->buffer_memory, (size_t)256 * 1024 * 1024);
 	assert_int_equal(c->tls_resample_hz, 8000);
 	assert_int_equal(c->tls_buffer_ms, 10000);
-	assert_int_equal(c->tls_latency_ms, 60);
+	assert_int_equal(c->tls_latency_ms, 100);
 	assert_int_equal(c->tls_header_wait_ms, 500);
 	assert_int_equal(c->tls_when_full, CONFIG_DROP_OLDEST);
 	assert_int_equal(c->tls_header, CONFIG_HEADER_METADATA);

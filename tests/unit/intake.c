@@ -72,7 +72,7 @@ static int setup(void **state)
 /* Every source has come back, once. */
 static int teardown(void **state)
 {
-	const struct packet *p;
+	struct packet *p;
 
 	(void)state;
 	intake_stop(&intake);
@@ -83,6 +83,7 @@ static int teardown(void **state)
 			line[s->stream].ends++;
 			source_free(&s);
 		}
+		packetq_done(p);
 	}
 	packetq_free(&queue);
 	for (unsigned i = 0; i < lines; i++) {
@@ -141,9 +142,9 @@ static void on_end(struct source *s)
 /* All that is there now; each stream's packets come in their order and before its end. */
 static void collect(void)
 {
-	const struct packet *p;
+	struct packet *p;
 
-	while ((p = packetq_get(queue))) {
+	for (; (p = packetq_get(queue)); packetq_done(p)) {
 		struct source *s = p->to;
 		struct span data = span_of(p->data, p->bytes);
 

@@ -21,7 +21,7 @@ static bool put(struct packetq *q, unsigned number, size_t bytes)
 
 static void assert_next(struct packetq *q, unsigned number, size_t bytes)
 {
-	const struct packet *p = packetq_get(q);
+	struct packet *p = packetq_get(q);
 
 	assert_non_null(p);
 	assert_ptr_equal(p->to, &large[number]);
@@ -29,6 +29,7 @@ static void assert_next(struct packetq *q, unsigned number, size_t bytes)
 	assert_int_equal(p->kind, PACKET_IP);
 	assert_int_equal(p->bytes, bytes);
 	assert_memory_equal(p->data, large, bytes);
+	packetq_done(p);
 }
 
 static void test_in_order_and_whole(void **state)
@@ -147,6 +148,38 @@ static void test_warm_queue_takes_no_more_memory(void **state)
 	assert_int_equal(budget_used(&b), 0);
 }
 
+/* What the consumer keeps stays as it is, and bounds what it can get. */
+static void test_kept_packets(void **state)
+{
+	struct packetq *q = packetq_new(&plenty, 2);
+	struct packet *p;
+	struct inbox box;
+
+	(void)state;
+	inbox_init(&box);
+	assert_null(inbox_take(&box));
+	for (unsigned i = 0; i < 4; i++)
+		assert_true(put(q, i, 60000));
+	packetq_flush(q, NOW);
+	packetq_flush(q, NOW + SEC);
+	while ((p = packetq_get(q)))
+		inbox_put(&box, p);
+	for (unsigned i = 4; i < 8; i++)
+		assert_true(put(q, i, 60000));
+	packetq_flush(q, NOW + SEC);
+	assert_null(packetq_get(q)); /* two chunks are out */
+	for (unsigned i = 0; i < 4; i++) {
+		p = inbox_take(&box);
+		assert_int_equal(p->time, i);
+		assert_memory_equal(p->data, large, 60000);
+		packetq_done(p);
+	}
+	assert_null(inbox_take(&box));
+	inbox_put(&box, packetq_get(q));
+	assert_int_equal(inbox_take(&box)->time, 4);
+	packetq_free(&q);
+}
+
 static void test_free_of_nothing(void **state)
 {
 	struct packetq *none = NULL;
@@ -191,7 +224,7 @@ static void test_two_threads(void **state)
 	(void)state;
 	assert_int_equal(pthread_create(&thread, NULL, produce, &pair), 0);
 	while (next < NUMBERS) {
-		const struct packet *p = packetq_get(pair.q);
+		struct packet *p = packetq_get(pair.q);
 
 		if (!p) {
 			sched_yield();
@@ -200,6 +233,7 @@ static void test_two_threads(void **state)
 		assert_int_equal(p->time, next);
 		assert_int_equal(p->bytes, sizeof(next));
 		assert_memory_equal(p->data, &next, sizeof(next));
+		packetq_done(p);
 		next++;
 	}
 	pthread_join(thread, NULL);
@@ -216,6 +250,7 @@ int main(void)
 		cmocka_unit_test(test_full_refuses_the_newest_and_recovers),
 		cmocka_unit_test(test_budget_bounds_it_too_and_is_given_back),
 		cmocka_unit_test(test_warm_queue_takes_no_more_memory),
+		cmocka_unit_test(test_kept_packets),
 		cmocka_unit_test(test_free_of_nothing),
 		cmocka_unit_test(test_two_threads),
 	};

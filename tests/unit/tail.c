@@ -20,6 +20,7 @@
 static char dir[64], path[96];
 static struct budget budget;
 static struct packetq *queue;
+static struct packet *packet; /* the one that is being looked at */
 static struct tail *tail;
 static _Atomic(uint64_t) told_position;
 static _Atomic(unsigned) told, told_finished;
@@ -60,10 +61,18 @@ static int setup(void **state)
 	return 0;
 }
 
+static void done_with(struct packet **p)
+{
+	if (*p)
+		packetq_done(*p);
+	*p = NULL;
+}
+
 static int teardown(void **state)
 {
 	(void)state;
 	tail_stop(&tail);
+	done_with(&packet);
 	packetq_free(&queue);
 	unlink(path);
 	return rmdir(dir) || budget_used(&budget);
@@ -90,15 +99,16 @@ static void give(enum source_kind kind, uint64_t position)
 	assert_null(s);
 }
 
+/* Valid until the next one is asked for. */
 static const struct packet *next_packet(void)
 {
 	usec_t until = clock_mono() + DEADLINE;
-	const struct packet *p;
 
-	while (!(p = packetq_get(queue)) && clock_mono() < until)
+	done_with(&packet);
+	while (!(packet = packetq_get(queue)) && clock_mono() < until)
 		sched_yield();
-	assert_non_null(p);
-	return p;
+	assert_non_null(packet);
+	return packet;
 }
 
 static struct source *next_end(void)
