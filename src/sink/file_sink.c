@@ -273,11 +273,13 @@ static void cut(struct sink *sink)
 
 	if (s->done)
 		return;
+	s->ending = s->done = true;
+	give_up(s);
+	if (s->flight.over)
+		return;
 	counter_add(COUNT_REC_GIVEN_UP, 1);
 	if (!s->flight.result.error)
 		s->flight.result.error = -ETIMEDOUT;
-	s->ending = s->done = true;
-	give_up(s);
 }
 
 static bool done(const struct sink *sink)

@@ -189,7 +189,7 @@ static usec_t patience(const struct flight *f)
 {
 	usec_t half = f->buffer_ms * MSEC / 2;
 
-	return half < WRITER_HANG ? half : WRITER_HANG;
+	return half < SEC ? SEC : half < WRITER_HANG ? half : WRITER_HANG;
 }
 
 static void look_for_hang(struct flight *f, usec_t now)
@@ -323,9 +323,9 @@ static bool keeps_first(const struct flight *f)
 
 /* The first one is not waited for as long as its disk hangs: it ends when it can, or at the next
  * start. */
-static void finish(struct flight *f, usec_t now)
+static void finish(struct flight *f)
 {
-	if (!f->done || (f->first && f->first_given && now - f->asked_at < WRITER_HANG))
+	if (!f->done || f->over)
 		return;
 	if (f->first && (f->first_given || f->first_error)) {
 		counter_add(COUNT_REC_GIVEN_UP, f->end == FILE_PUBLISH && keeps_first(f));
@@ -371,6 +371,7 @@ void flight_discard(struct flight *f, uint64_t frame)
 
 void flight_give_up(struct flight *f)
 {
+	finish(f);
 	lose(f, take_failed(f));
 	f->lost += f->audio;
 	budget_return(f->budget, f->charged);
@@ -387,7 +388,8 @@ void flight_tick(struct flight *f, usec_t now)
 	take_back_first(f);
 	give_again(f, now);
 	look_for_hang(f, now);
-	finish(f, now);
+	if (!f->first || !f->first_given || now - f->asked_at >= WRITER_HANG)
+		finish(f);
 }
 
 void flight_kick(struct flight *f)

@@ -2,7 +2,7 @@
 /* What a recording has under way to the writers, and what becomes of it when they fail or hang:
  *
  *     an error          tried again until it works; after 2 s in fallback_path
- *     no answer at all  waited for; after 5 s (or half of what may wait) in fallback_path: what was
+ *     no answer at all  waited for; after 5 s (half of what may wait, if that is less) there: what was
  *                       under way is written there once more, the first file ends wherever the
  *                       disk let it, and is published with the second one
  *
@@ -52,7 +52,8 @@ void flight_end(struct flight *, enum file_verb, uint64_t frame); /* the last wo
 void flight_discard(struct flight *, uint64_t frame); /* at any time, also after it */
 void flight_tick(struct flight *, usec_t now); /* what came back */
 void flight_kick(struct flight *);             /* after what was given since */
-/* What a writer has may yet be written; nobody knows, so it counts as lost. */
+/* What a writer has may yet be written; nobody knows, so it counts as lost. What is over but for the
+ * first file is over. */
 void flight_give_up(struct flight *);
 
 #endif

@@ -19,6 +19,7 @@
 #include "base/counters.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "record/disk.h"
 
 #define MAX_THREADS 64 /* of a lane */
 
@@ -140,18 +141,6 @@ struct writer *writer_start(unsigned threads, unsigned max_jobs)
 	return w;
 }
 
-/* By whole components. [bytes] that they have in common; 0: it does not lie there. */
-static size_t lies_in(const char *path, const char *dir)
-{
-	size_t n = strlen(dir);
-
-	while (n && dir[n - 1] == '/')
-		n--;
-	if (strncmp(path, dir, n) != 0 || (path[n] && path[n] != '/'))
-		return 0;
-	return n + 1;
-}
-
 /* The deepest that holds it. */
 static struct place *find_place(const struct writer *w, const char *path)
 {
@@ -159,12 +148,13 @@ static struct place *find_place(const struct writer *w, const char *path)
 	size_t best = 0;
 
 	for (struct place *p = w->places; p; p = p->next) {
-		size_t n = path && p->dir ? lies_in(path, p->dir) : 0;
+		size_t n = p->dir ? strlen(p->dir) : 0;
 
-		if (n > best || (!p->dir && !best)) {
+		if (p->dir && (!path || n < best || !disk_is_below(path, p->dir)))
+			continue;
+		if (p->dir || !found)
 			found = p;
-			best = n;
-		}
+		best = n > best ? n : best;
 	}
 	return found;
 }
@@ -174,7 +164,7 @@ void writer_add_dir(struct writer *w, const char *dir)
 	unsigned n = 0;
 
 	for (const struct place *p = w->places; p; p = p->next, n++)
-		if (p->dir && lies_in(dir, p->dir) && lies_in(p->dir, dir))
+		if (p->dir && disk_is_below(dir, p->dir) && disk_is_below(p->dir, dir))
 			return;
 	if (n <= WRITER_MAX_DIRS)
 		start_place(w, dir);
