@@ -174,7 +174,7 @@ static void fall_over(struct flight *f, struct file_work *mine, uint64_t frame, 
 	f->first_given = f->given;
 	f->first_begun = f->begun;
 	f->actor = file_actor_after(f->first, oldest_frame(f, frame));
-	if (!f->first_given && !f->begun && !f->resumes)
+	if (!f->first_given && !f->begun)
 		file_actor_leave(&f->first); /* there is no file */
 	counter_add(COUNT_REC_FALLBACKS, 1);
 	log_warn_limited("recordings to %s go on in %s: its disk %s", log_mark(f->path),
@@ -315,22 +315,16 @@ static void add_result(struct flight *f, struct file_actor *a)
 	f->result.file[f->result.files++].recording = r;
 }
 
-/* Else all that it may have is in the other one, too. */
-static bool keeps_first(const struct flight *f)
-{
-	return f->first_begun || f->resumes;
-}
-
 /* The first one is not waited for as long as its disk hangs: it ends when it can, or at the next
  * start. */
 static void finish(struct flight *f)
 {
 	if (!f->done || f->over)
 		return;
-	if (f->first && (f->first_given || f->first_error)) {
-		counter_add(COUNT_REC_GIVEN_UP, f->end == FILE_PUBLISH && keeps_first(f));
+	if (f->first_begun && (f->first_given || f->first_error)) {
+		counter_add(COUNT_REC_GIVEN_UP, f->end == FILE_PUBLISH);
 		f->result.error = f->first_error ? f->first_error : -ETIMEDOUT;
-	} else {
+	} else if (!f->first_given) {
 		add_result(f, f->first);
 	}
 	add_result(f, f->actor);
@@ -338,13 +332,16 @@ static void finish(struct flight *f)
 	f->over = true;
 }
 
+/* When it has not begun, all that it may have is in the other one, too; but what is gone on with
+ * after a crash is older. */
 static void end_first(struct flight *f, enum file_verb verb)
 {
+	bool keep = f->first_begun || f->resumes;
 	struct file_work *w;
 
 	if (!f->first)
 		return;
-	w = flight_work(f, verb == FILE_PUBLISH && !keeps_first(f) ? FILE_DISCARD : verb, 0, 0);
+	w = flight_work(f, verb == FILE_PUBLISH && !keep ? FILE_DISCARD : verb, 0, 0);
 	w->leftover = w->retry = true;
 	f->first_given++;
 	file_actor_give(f->first, &w);
@@ -388,7 +385,7 @@ void flight_tick(struct flight *f, usec_t now)
 	take_back_first(f);
 	give_again(f, now);
 	look_for_hang(f, now);
-	if (!f->first || !f->first_given || now - f->asked_at >= WRITER_HANG)
+	if (!f->first_begun || !f->first_given || now - f->asked_at >= WRITER_HANG)
 		finish(f);
 }
 
