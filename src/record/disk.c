@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -201,4 +202,44 @@ int disk_sync_parent(const char *path)
 	err = fsync(fd) < 0 && errno != EINVAL ? -errno : 0; /* EINVAL: not with directories */
 	close(fd);
 	return err;
+}
+
+#define MAX_SYNCED 64 /* file systems; of more each file is synced alone */
+
+static struct {
+	pthread_mutex_t mutex; /* never held while a disk is waited for */
+	dev_t device[MAX_SYNCED];
+	usec_t begun[MAX_SYNCED];
+	unsigned n;
+} synced = { .mutex = PTHREAD_MUTEX_INITIALIZER };
+
+static bool sync_is_due(unsigned i, dev_t device, usec_t now)
+{
+	if (i < synced.n && now - synced.begun[i] < DISK_SYNC_APART)
+		return false;
+	synced.device[i] = device;
+	synced.begun[i] = now;
+	if (i == synced.n)
+		synced.n++;
+	return true;
+}
+
+int disk_sync_all(int fd, usec_t now)
+{
+	bool alone = false, due = false;
+	struct stat st;
+	unsigned i = 0;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	pthread_mutex_lock(&synced.mutex);
+	while (i < synced.n && synced.device[i] != st.st_dev)
+		i++;
+	alone = i == MAX_SYNCED;
+	if (!alone)
+		due = sync_is_due(i, st.st_dev, now);
+	pthread_mutex_unlock(&synced.mutex);
+	if (alone)
+		return fdatasync(fd) < 0 ? -errno : 0;
+	return due && syncfs(fd) < 0 ? -errno : 0;
 }

@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include "base/clock.h"
 #include "base/span.h"
 
 struct disk_access {
@@ -31,5 +32,9 @@ bool disk_is_below(const char *path, const char *dir); /* by their text; or the 
 bool disk_taken(const char *path); /* there is something of that name */
 int disk_rename_new(const char *from, const char *to); /* -EEXIST: the name is taken */
 int disk_sync_parent(const char *path);
+/* All of the file system that holds fd, unless somebody began to less than DISK_SYNC_APART ago:
+ * hundreds of files that grow ask for it one after another, one pass serves them all. */
+#define DISK_SYNC_APART (2 * SEC)
+int disk_sync_all(int fd, usec_t now);
 
 #endif

@@ -275,15 +275,15 @@ int recording_write(struct recording *r, uint64_t frame, struct span samples)
 	return r->opts.growing ? recording_write_header(r) : 0; /* somebody reads it */
 }
 
-/* In this order the header never speaks of samples that a power cut could take back. */
+/* A power cut may take back samples that the header speaks of: the next start makes it right. */
 int recording_sync(struct recording *r)
 {
 	int err = r->live ? live_flush(r->live) : 0;
 
 	add_note(r);
-	if (!err && fdatasync(r->fd) < 0)
-		err = -errno;
-	return err ? err : recording_write_header(r);
+	if (!err)
+		err = recording_write_header(r);
+	return err ? err : disk_sync_all(r->fd, clock_mono());
 }
 
 void recording_close(struct recording **r)
