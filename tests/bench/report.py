@@ -153,7 +153,7 @@ def codec_table(found):
                     name, f"{cost:.2f}", f"{1e6 / cost / PACKETS_A_SECOND:.0f}"])
     return ("## Codecs\n\nThe CPU a packet, decoded and sent over TLS, and the streams that one "
         "core would be busy with.\n\n" + table(["codec", "recorder", "CPU [us]", "streams a core"],
-        rows)) if rows else ""
+        rows)) if any(case.startswith("codec") for case in found) else ""
 
 
 def growth_table(found):
@@ -171,7 +171,7 @@ def growth_table(found):
                 f"{f['idle']:.0%}"])
     return ("## Growth\n\nThe CPU a million packets over TLS, beside that with 500 streams.\n\n" +
         table(["streams", "recorder", "CPU [s]", "beside 500", "lost", "machine idle"], rows)) \
-        if rows else ""
+        if len({r[0] for r in rows}) > 1 else ""
 
 
 def memory_table(found):
