@@ -233,21 +233,41 @@ char *notes_temporary(const char *state)
 		atomic_fetch_add(&serial, 1));
 }
 
-int notes_add(const char *state, const struct note *n, char **file)
+int notes_prepare(const char *state, const struct note *n, char **tmp)
 {
-	char *tmp = notes_temporary(state);
-	int err = disk_make_parents(tmp, &(struct disk_access){ -1, -1, -1, -1 });
+	char *name = notes_temporary(state);
+	int err = disk_make_parents(name, &(struct disk_access){ -1, -1, -1, -1 });
 
 	if (!err)
-		err = write_note(tmp, n);
-	if (!err)
-		err = name_note(tmp, state, hash(n->parent, n->label), file);
-	if (err)
-		unlink(tmp);
-	else
-		disk_sync_parent(*file); /* at worst a power cut orphans an empty .part */
-	free(tmp);
+		err = write_note(name, n);
+	if (!err) {
+		*tmp = name;
+		return 0;
+	}
+	unlink(name);
+	free(name);
 	return err;
+}
+
+int notes_commit(const char *state, const struct note *n, char **tmp, char **file)
+{
+	int err = name_note(*tmp, state, hash(n->parent, n->label), file);
+
+	if (err)
+		unlink(*tmp);
+	else
+		disk_sync_parent(*file); /* without it a power cut may orphan an empty .part */
+	free(*tmp);
+	*tmp = NULL;
+	return err;
+}
+
+int notes_add(const char *state, const struct note *n, char **file)
+{
+	char *tmp;
+	int err = notes_prepare(state, n, &tmp);
+
+	return err ? err : notes_commit(state, n, &tmp, file);
 }
 
 int notes_update(const char *state, const char *file, const struct note *n)
@@ -286,7 +306,32 @@ static int compare(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Names in the directory that begin so and end in ".json"; temporary ones of others go. */
+/* Somebody was killed between making a file and naming its note. NULL: no note, or no file. */
+static char *adopt(const char *state, const char *tmp)
+{
+	struct note n;
+	char *file = NULL, *part;
+
+	if (notes_load(tmp, &n) == 0) {
+		part = xasprintf("%s%s", n.path, n.growing ? "" : ".part");
+		if (disk_taken(part))
+			name_note(tmp, state, hash(n.parent, n.label), &file);
+		free(part);
+	}
+	if (!file)
+		unlink(tmp);
+	note_fini(&n);
+	return file;
+}
+
+static void add_name(char ***files, unsigned *n, char *name)
+{
+	*files = xrealloc(*files, (*n + 2) * sizeof(**files));
+	(*files)[(*n)++] = name;
+}
+
+/* Names in the directory that begin so and end in ".json"; temporary ones of others are taken in, or
+ * go. */
 static char **list(const char *state, const char *prefix)
 {
 	char *dir = xasprintf("%s/recordings", state), mine[32];
@@ -303,14 +348,16 @@ static char **list(const char *state, const char *prefix)
 		if (!end || strncmp(e->d_name, prefix, strlen(prefix)) != 0)
 			continue;
 		file = xasprintf("%s/%s", dir, e->d_name);
-		if (strcmp(end, ".json") == 0) {
-			files = xrealloc(files, (n + 2) * sizeof(*files));
-			files[n++] = file;
-			continue;
+		if (strcmp(end, ".tmp") == 0 && strncmp(e->d_name, mine, strlen(mine)) != 0) {
+			char *adopted = adopt(state, file);
+
+			if (adopted)
+				add_name(&files, &n, adopted);
 		}
-		if (strcmp(end, ".tmp") == 0 && strncmp(e->d_name, mine, strlen(mine)) != 0)
-			unlink(file);
-		free(file);
+		if (strcmp(end, ".json") == 0)
+			add_name(&files, &n, file);
+		else
+			free(file);
 	}
 	if (d)
 		closedir(d);

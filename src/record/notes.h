@@ -27,6 +27,9 @@ bool note_parse(struct span, struct note *out);
 
 /* Below: on disk, may wait; 0 or -errno. */
 int notes_add(const char *state, const struct note *, char **file); /* its path; malloc'd */
+/* The same in two steps, with the file made in between: killed there, notes_list finds it. */
+int notes_prepare(const char *state, const struct note *, char **tmp);
+int notes_commit(const char *state, const struct note *, char **tmp, char **file); /* takes it */
 int notes_update(const char *state, const char *file, const struct note *);
 int notes_remove(const char *file);
 /* A name in that directory that nobody has; what is left of such files goes at the next look. */

@@ -51,6 +51,14 @@ static struct recording *new_recording(const struct recording_opts *o)
 	return r;
 }
 
+static void drop_prepared(struct recording *r)
+{
+	if (r->prepared)
+		unlink(r->prepared);
+	free(r->prepared);
+	r->prepared = NULL;
+}
+
 void recording_free(struct recording **rp)
 {
 	struct recording *r = *rp;
@@ -69,6 +77,7 @@ void recording_free(struct recording **rp)
 	free(r->path);
 	free(r->file);
 	free(r->note);
+	drop_prepared(r);
 	r->magic = 0;
 	free(r);
 }
@@ -121,37 +130,7 @@ char *recording_free_path(const char *path, unsigned *from)
 	return numbered(path, n);
 }
 
-static int create_file(struct recording *r)
-{
-	unsigned number = 0;
-
-	for (unsigned i = 0; r->fd < 0; i++) {
-		int fd;
-
-		free(r->path);
-		free(r->file);
-		r->path = recording_free_path(r->opts.path, &number);
-		r->file = r->opts.growing ? xstrdup(r->path) : xasprintf("%s.part", r->path);
-		fd = disk_create(r->file, FILE_MODE);
-		if (fd < 0 && (fd != -EEXIST || i == MAX_RACES))
-			return fd;
-		r->fd = fd;
-	}
-	flock(r->fd, LOCK_EX | LOCK_NB); /* not everywhere; then only the call's state guards it */
-	return 0;
-}
-
-/* ---- life ---------------------------------------------------------------------------------- */
-
-int recording_write_header(struct recording *r)
-{
-	uint8_t header[WAVE_HEADER];
-
-	if (!r->header || r->encoded)
-		return 0;
-	wave_header(&(struct wave){ r->opts.channels, r->opts.rate_hz, r->frames }, header);
-	return disk_write(r->fd, 0, span_of(header, sizeof(header)));
-}
+/* ---- notes --------------------------------------------------------------------------------- */
 
 struct note recording_note(const struct recording *r)
 {
@@ -166,14 +145,63 @@ struct note recording_note(const struct recording *r)
 }
 
 /* Recording is worth more than its safety: without a note it goes on, and each sync tries again. */
-static void add_note(struct recording *r)
+static void say_unsafe(const struct recording *r, int err)
 {
-	struct note n = recording_note(r);
-	int err = r->opts.state && !r->note ? notes_add(r->opts.state, &n, &r->note) : 0;
-
 	if (err)
 		log_warn_limited("a crash of now would orphan recordings: %s/recordings: %s",
 			r->opts.state, strerror(-err));
+}
+
+static void prepare_note(struct recording *r)
+{
+	struct note n = recording_note(r);
+
+	drop_prepared(r); /* its name was taken */
+	if (r->opts.state)
+		say_unsafe(r, notes_prepare(r->opts.state, &n, &r->prepared));
+}
+
+static void add_note(struct recording *r)
+{
+	struct note n = recording_note(r);
+
+	if (!r->opts.state || r->note)
+		return;
+	say_unsafe(r, r->prepared ? notes_commit(r->opts.state, &n, &r->prepared, &r->note) :
+		notes_add(r->opts.state, &n, &r->note));
+}
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+static int create_file(struct recording *r)
+{
+	unsigned number = 0;
+
+	for (unsigned i = 0; r->fd < 0; i++) {
+		int fd;
+
+		free(r->path);
+		free(r->file);
+		r->path = recording_free_path(r->opts.path, &number);
+		r->file = r->opts.growing ? xstrdup(r->path) : xasprintf("%s.part", r->path);
+		prepare_note(r);
+		fd = disk_create(r->file, FILE_MODE);
+		if (fd < 0 && (fd != -EEXIST || i == MAX_RACES))
+			return fd;
+		r->fd = fd;
+	}
+	flock(r->fd, LOCK_EX | LOCK_NB); /* not everywhere; then only the call's state guards it */
+	return 0;
+}
+
+int recording_write_header(struct recording *r)
+{
+	uint8_t header[WAVE_HEADER];
+
+	if (!r->header || r->encoded)
+		return 0;
+	wave_header(&(struct wave){ r->opts.channels, r->opts.rate_hz, r->frames }, header);
+	return disk_write(r->fd, 0, span_of(header, sizeof(header)));
 }
 
 static int start_live(struct recording *r, uint64_t at)

@@ -14,6 +14,7 @@ struct recording {
 	char *path;        /* of the finished file */
 	char *file;        /* what is written: path.part, or path */
 	char *note;        /* its file; NULL: none */
+	char *prepared;    /* what becomes it when there is a file */
 	int fd;            /* locked: nobody recovers what somebody writes */
 	unsigned frame;    /* [bytes] of one sample of all channels */
 	unsigned header;   /* [bytes] before the samples */

@@ -4,6 +4,15 @@
 
 #include <sys/wait.h>
 
+static uint64_t encoded_frames;
+
+static int on_encoded(void *arg, const char *parent, const char *label,
+	const struct recording_result *result)
+{
+	encoded_frames = result->frames;
+	return on_recovered(arg, parent, label, result);
+}
+
 /* A crash between encoding and publishing: the note speaks of PCM, the file is FLAC already. */
 static void test_recover_what_was_encoded(void **state)
 {
@@ -24,10 +33,65 @@ static void test_recover_what_was_encoded(void **state)
 	assert_int_equal(err, 0);
 	told = 0;
 	refuse = 0;
-	recover();
+	recording_recover(state_dir, NULL, on_encoded, NULL);
 	assert_int_equal(told, 1);
+	assert_int_equal(encoded_frames, 8000); /* as the note says */
 	assert_int_equal(access(name, F_OK), 0);
 	assert_int_equal(files(), 1);
+	assert_int_equal(notes(), 0);
+}
+
+/* A crash while it is encoded: all that was heard is in the file, nobody goes on with it. */
+static void test_no_resume_of_what_has_ended(void **state)
+{
+	struct recording_opts o = options();
+	struct recording *r;
+	struct recording_result result;
+	uint64_t frames;
+	int err;
+
+	(void)state;
+	o.format = RECORDING_FLAC;
+	r = create(&o);
+	write_frames(r, 0, 4000);
+	recording_close(&r);
+	r = create(&o); /* the newer one: it has ended */
+	write_frames(r, 0, 8000);
+	refuse = -EIO;
+	assert_int_equal(recording_publish(&r, 0, on_publish, NULL, &result), -EIO);
+	recording_close(&r);
+	assert_null(recording_resume(&o, &frames, &err));
+	assert_int_equal(err, 0);
+	refuse = 0;
+	recover();
+	assert_int_equal(notes(), 0);
+}
+
+/* A crash between making the file and naming its note. */
+static void test_recover_what_was_only_prepared(void **state)
+{
+	struct recording_opts o = options();
+	struct recording *r = create(&o);
+	char command[400];
+
+	(void)state;
+	recording_close(&r);
+	snprintf(command, sizeof(command), "cd %s/recordings && mv *.json 0-7.tmp", state_dir);
+	assert_int_equal(system(command), 0);
+	recording_recover(state_dir, keep_all, on_recovered, NULL); /* it can be gone on with */
+	assert_int_equal(told, 0);
+	recover();
+	assert_int_equal(told, 1);
+	assert_int_equal(header_of(name).frames, 0);
+	assert_int_equal(files(), 1);
+	assert_int_equal(notes(), 0);
+	r = create(&o); /* and before there was a file */
+	recording_close(&r);
+	assert_int_equal(system(command), 0);
+	snprintf(command, sizeof(command), "rm %s/out/a.b/*.part", dir);
+	assert_int_equal(system(command), 0);
+	recover();
+	assert_int_equal(told, 1);
 	assert_int_equal(notes(), 0);
 }
 
@@ -336,6 +400,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_recover_what_was_encoded),
+		TEST(test_no_resume_of_what_has_ended),
+		TEST(test_recover_what_was_only_prepared),
 		TEST(test_resume_goes_on_in_the_same_file),
 		TEST(test_resume_only_the_same),
 		TEST(test_recover_publishes),
