@@ -124,6 +124,7 @@ class RecordCrash(CrashCase):
         daemon = self.recorder(None, "--on-pause=new-file")
         speaker = Speaker(daemon, streams=1)
         speaker.speak(60)
+        wait_for("all of it", lambda: daemon.status().get("packets_in") == 60)
         speaker.hand.section("RECORDING 0")
         wait_for("the first file", lambda: glob.glob(self.out + "/*.wav"))
         daemon.kill()
