@@ -29,7 +29,8 @@ struct call_record_opts {
 	unsigned mix_channels;
 	unsigned buffer_ms;
 	enum call_pause on_pause;
-	/* All its files are closed; kept: some of them for the next start. */
+	/* All its files are closed; kept: some of them for the next start. NULL: nobody goes on
+	 * after a crash, and no memo is written for it. */
 	void (*over)(void *arg, const char *parent, bool discarded, bool kept);
 	bool (*known)(void *arg, const char *parent); /* an earlier run has recorded it; or NULL */
 	void *arg;

@@ -365,7 +365,7 @@ static void remind(struct call *c, usec_t now)
 	uint64_t changes = c->changes + c->account->events + c->account->events_omitted;
 	char *account;
 
-	if (!c->reminder && c->opts->record->file.state && was_recorded(c))
+	if (!c->reminder && c->opts->record->over && was_recorded(c))
 		c->reminder = reminder_new(c->opts->record, c->parent);
 	if (!c->reminder || c->ending || !reminder_is_due(c->reminder, changes, now))
 		return;
