@@ -135,7 +135,7 @@ class Lifecycle(Case):
 
     def test_wrong_options_end_with_a_sentence(self):
         for option in ("--tls-send-to=nowhere", "--no-such-option", "--num-threads=many",
-                "--tls-ca-file=/does/not/exist", "--output-storage=file", "--mysql-host=x",
+                "--tls-ca-file=/does/not/exist", "--output-storage=db", "--mysql-host=x",
                 "--config-file=/does/not/exist", "--redis-url=http://x", "--tls-when-full=never",
                 "--account-dir=/proc/nowhere", "--redis-list=all", "--log-level=9"):
             with self.subTest(option):
