@@ -222,7 +222,7 @@ class ContentTest(RecordCase):
     def test_later_participant(self):
         daemon = self.recorder("--mix-method=channels", "--mix-num-inputs=2")
         hand, (caller, callee) = self.hand(daemon)
-        wait_for("both streams", lambda: daemon.status()["sources_opened"] == 2)
+        wait_for("both streams", lambda: daemon.status().get("sources_opened") == 2)
         speak(1, caller)
         speak(1, caller, callee)
         hand.end()
@@ -242,7 +242,7 @@ class ContentTest(RecordCase):
         """The mix is as long as the call, with one of them silent from the middle on."""
         daemon = self.recorder("--mix-method=channels", "--mix-num-inputs=2")
         hand, (caller, callee) = self.hand(daemon)
-        wait_for("both streams", lambda: daemon.status()["sources_opened"] == 2)
+        wait_for("both streams", lambda: daemon.status().get("sources_opened") == 2)
         speak(1, caller, callee)
         speak(2, caller)
         hand.end()
@@ -284,7 +284,7 @@ class ContentTest(RecordCase):
         """Each has its own name and its own sound."""
         daemon = self.recorder("--output-single")
         hand, (voice, _) = self.hand(daemon)
-        wait_for("both streams", lambda: daemon.status()["sources_opened"] == 2)
+        wait_for("both streams", lambda: daemon.status().get("sources_opened") == 2)
         for i in range(40):
             voice.ssrc = 0x2000 + i
             speak(0.06, voice)
@@ -333,7 +333,7 @@ class ContentTest(RecordCase):
                 for stream, tag, section in (0, 0, 0), (1, 0, 1), (2, 1, 1):
                     hand.section(f"STREAM {stream} details", f"TAG {tag} MEDIA {stream} "
                         f"COMPONENT 1 FLAGS 0 {sections[section]}")
-                wait_for("the streams", lambda: daemon.status()["sources_opened"] == 3)
+                wait_for("the streams", lambda: daemon.status().get("sources_opened") == 3)
                 speak(0.5, *voices)
                 hand.end()
                 path = self.one(self.finish(daemon, done + 1), "mix")
@@ -383,7 +383,7 @@ class SwitchTest(RecordCase):
     def paused(self, how):
         daemon = self.recorder(f"--on-pause={how}", "--mix-method=channels", "--mix-num-inputs=2")
         hand, voices = self.hand(daemon)
-        wait_for("both streams", lambda: daemon.status()["sources_opened"] == 2)
+        wait_for("both streams", lambda: daemon.status().get("sources_opened") == 2)
         speak(1, *voices)
         hand.section("RECORDING 0")
         speak(1.5, *voices)
@@ -429,7 +429,7 @@ class SwitchTest(RecordCase):
         """(seconds, samples) of each file of a call that ends while recording is off."""
         daemon = self.recorder(f"--on-pause={how}", "--mix-method=channels", "--mix-num-inputs=2")
         hand, voices = self.hand(daemon)
-        wait_for("both streams", lambda: daemon.status()["sources_opened"] == 2)
+        wait_for("both streams", lambda: daemon.status().get("sources_opened") == 2)
         speak(1, *voices)
         hand.section("RECORDING 0")
         speak(1, *voices)
@@ -479,7 +479,7 @@ class SwitchTest(RecordCase):
                     f"--empty-calls={empty}", name=empty)
                 done = len(daemon.accounts())
                 hand, _ = self.hand(daemon, empty)
-                wait_for("both streams", lambda: daemon.status()["sources_opened"] == 2)
+                wait_for("both streams", lambda: daemon.status().get("sources_opened") == 2)
                 hand.end()
                 files = self.finish(daemon, done + 1)
                 self.assertEqual(len(files), empty == "keep")
@@ -497,7 +497,7 @@ class SwitchTest(RecordCase):
         daemon = self.recorder("--empty-calls=drop")
         for i in range(3):
             hand, voices = self.hand(daemon, f"empty{i}", [("RECORDING_FILE", "same")])
-            wait_for("both streams", lambda: daemon.status()["sources_opened"] == 2 * i + 2)
+            wait_for("both streams", lambda: daemon.status().get("sources_opened") == 2 * i + 2)
             if i == 1:
                 speak(0.5, *voices[:1])
             hand.end()
@@ -515,7 +515,7 @@ class NameTest(RecordCase):
     def calls(self, daemon, befores):
         """A second of audio in each of some calls at once, with sections before their streams."""
         hands = [self.hand(daemon, f"call{i}", before) for i, before in enumerate(befores)]
-        wait_for("all streams", lambda: daemon.status()["sources_opened"] == 2 * len(hands))
+        wait_for("all streams", lambda: daemon.status().get("sources_opened") == 2 * len(hands))
         speak(0.5, *(voice for _, voices in hands for voice in voices))
         for hand, _ in hands:
             hand.end()
