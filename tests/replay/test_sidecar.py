@@ -60,7 +60,7 @@ class SidecarTest(RecordCase):
         self.sdp(hand, 0, "offer")
         does("sdp", "answer", 1)
         self.sdp(hand, 1, "answer")
-        wait_for("both streams", lambda: daemon.status()["sources_opened"] == 2)
+        wait_for("both streams", lambda: daemon.status().get("sources_opened") == 2)
         speak(0.6, *voices)
         does("digit", "7", 1, 0.1)
         press(voices[1], 7)
