@@ -35,6 +35,7 @@ static void reads_every_kind(void **state)
 		{ "RECORDING 1", "", CHANGE_RECORDING, 0, 0, 1 },
 		{ "FORWARDING 0", "", CHANGE_FORWARDING, 0, 0, 0 },
 		{ "RECORDING_FILE", "f", CHANGE_RECORDING_FILE, 0, 0, 0 },
+		{ "OUTPUT_DESTINATION", "f", CHANGE_RECORDING_FILE, 0, 0, 0 },
 		{ "SKIP_DATABASE", "", CHANGE_SKIP_DATABASE, 0, 0, 1 },
 		{ "SKIP_DATABASE 0", "", CHANGE_SKIP_DATABASE, 0, 0, 0 },
 		{ "STARTED", "1.5", CHANGE_STARTED, 0, 0, 0 },
