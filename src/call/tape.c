@@ -26,7 +26,7 @@ static struct span text_of(const char *text)
 
 static const char *label_of_leg(struct call *c, const struct leg *l)
 {
-	struct party *p = l ? call_party(c, l->tag, false) : NULL;
+	struct party *p = call_party(c, l->tag, false);
 
 	return p && p->label ? p->label : "";
 }
@@ -42,7 +42,7 @@ static char *make_path(struct call *c, const struct leg *l, const struct name_op
 		snprintf(type, sizeof(type), "%08x", stream_ssrc(l->stream));
 	path = name_make(opts, &(struct name_facts){
 		.call_id = span_of(c->call_id, c->call_id_bytes), .parent = c->parent,
-		.type = type, .label = text_of(label_of_leg(c, l)),
+		.type = type, .label = text_of(l ? label_of_leg(c, l) : "mix"),
 		.metadata = text_of(c->metadata), .started = started,
 		.file = text_of(c->record_file), .path = text_of(c->record_path),
 		.pattern = text_of(c->record_pattern) }, &refused);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Names of recordings: output-pattern and a call's overrides to a path below an allowed directory.
  * Pure. Pattern sequences as rtpengine recording-daemon/output.c: %% %c call-id (URI-escaped), %r
- * random tag of PARENT, %t SSRC in hex or "mix", %l label, %Y %m %d %H %M %S (local time) %u
+ * random tag of PARENT, %t SSRC in hex or "mix", %l label or "mix", %Y %m %d %H %M %S (local time) %u
  * (microseconds), %INT the next INT bytes of the escaped call-id (cumulative), %{key} value of the
  * metadata key (URI-escaped).
  *
