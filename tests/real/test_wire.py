@@ -32,6 +32,12 @@ class Recording(Process):
         # It says nothing when it is ready; before its inotify watch it would miss our calls.
         wait_for("its inotify watch", self.watches)
 
+    def streams(self):
+        """How many it has opened."""
+        fds = f"/proc/{self.pid}/fd"
+        return [os.path.realpath(os.path.join(fds, fd)).startswith(os.path.realpath(self.proc))
+            for fd in os.listdir(fds)].count(True)
+
     def watches(self):
         for fd in os.listdir(f"/proc/{self.pid}/fdinfo"):
             if b"inotify wd:" in read(f"/proc/{self.pid}/fdinfo/{fd}"):
