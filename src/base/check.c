@@ -2,16 +2,21 @@
 #include "base/check.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/log.h"
 
 static void say(const char *text)
 {
-	if (write(STDERR_FILENO, text, strlen(text)) < 0 || write(STDERR_FILENO, "\n", 1) < 0)
+	/* At once, or what the log says just then comes between. */
+	struct iovec line[] = { { (char *)(uintptr_t)text, strlen(text) }, { (char[]){ "\n" }, 1 } };
+
+	if (writev(STDERR_FILENO, line, 2) < 0)
 		return; /* nobody listens there */
 }
 
