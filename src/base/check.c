@@ -14,7 +14,8 @@
 static void say(const char *text)
 {
 	/* At once, or what the log says just then comes between. */
-	struct iovec line[] = { { (char *)(uintptr_t)text, strlen(text) }, { (char[]){ "\n" }, 1 } };
+	struct iovec line[] = { { (char *)(uintptr_t)text, strlen(text) },
+		{ (char[]){ "\n" }, 1 } };
 
 	if (writev(STDERR_FILENO, line, 2) < 0)
 		return; /* nobody listens there */
