@@ -338,12 +338,14 @@ static const struct sink_ops file_sink_ops = {
 	.free = free_sink,
 };
 
-static size_t slab_bytes(const struct file_sink_opts *o, unsigned frame)
+/* Half of what may wait at most, so that the other half is room for what comes before a tick. */
+static size_t slab_bytes(const struct file_sink_opts *o, unsigned frame, size_t max)
 {
 	size_t second = (size_t)o->file.rate_hz * frame, n = o->file.buffer_bytes;
 
 	n = n < MIN_SLAB ? MIN_SLAB : n > MAX_SLAB ? MAX_SLAB : n;
 	n = n < second ? n : second;
+	n = n < max / 2 ? n : max / 2;
 	return n - n % frame;
 }
 
@@ -356,9 +358,9 @@ struct sink *file_sink_new(const struct file_sink_opts *o)
 	s->sink.ops = &file_sink_ops;
 	s->magic = FILE_SINK_MAGIC;
 	flight_init(&s->flight, o, frame);
-	s->slab = slab_bytes(o, frame);
+	s->slab = slab_bytes(o, frame, max);
 	s->backlog = backlog_new(&(struct backlog_opts){ .budget = o->budget,
-		.max_bytes = max > s->slab ? max : s->slab, .frame = frame,
+		.max_bytes = max, .frame = frame,
 		.policy = BACKLOG_DROP_OLDEST });
 	s->path = xstrdup(o->file.path);
 	s->rate_hz = o->file.rate_hz;
