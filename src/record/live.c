@@ -42,7 +42,8 @@ static int keep(void *arg, struct span bytes)
 		l->room = 2 * (l->bytes + bytes.n);
 		l->waiting = xrealloc(l->waiting, l->room);
 	}
-	memcpy(l->waiting + l->bytes, bytes.p, bytes.n);
+	if (bytes.n)
+		memcpy(l->waiting + l->bytes, bytes.p, bytes.n);
 	l->bytes += bytes.n;
 	return 0;
 }
