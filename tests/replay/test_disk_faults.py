@@ -217,9 +217,10 @@ class DiskFaults(FaultCase):
         daemon.wait()
         again.wait()
         last = self.recorder(endpoint, *options, name="last")
-        # Of what the one in between had to record nothing has reached the disk.
-        wait_for("6 recordings", lambda: len(glob.glob(self.out + "/*.wav")) == 6)
-        for f in self.files():
+        wait_for("recovery", lambda: not os.listdir(last.state + "/recordings"))
+        files = self.files() # and what the one in between had begun when the disk went on
+        self.assertEqual(len([f for f in files if f.seconds >= 1]), 6)
+        for f in files:
             self.assertTrue(f.sidecar["recovered"])
             self.assertEqual(f.gaps(), [])
         self.assertEqual(last.stop(), 0)
