@@ -4,21 +4,14 @@
 same durations, the same sound. Where they differ the test says how, and the manual page says why.
 
 With SPOOLWIRE_TABLE=FILE a row for each comparison is appended there."""
-import cmath
 import grp
-import os
 import pwd
 import stat
-import subprocess
-import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "replay"))
-from harness import *  # noqa: E402,F403
+from theirs import *  # noqa: F403
 from test_record import Voice, speak  # noqa: E402
-from test_wire import Recording, correlation  # noqa: E402
 
 FRAME = 0.02 # [s]
-UNREAD = 0.3 # [s] of packets that 10.5 may have before it at the end, on a busy machine
 TONES = (400, 1200) # [Hz] of caller and callee
 
 
@@ -39,48 +32,7 @@ def best_correlation(a, b, rate):
     return max(correlation(a, b[lag:]) for lag in near)
 
 
-class Tones:
-    """The parts of a signal that are these tones (whole tens of Hz), from 0.3 s on: there 10.5 has
-    got over the beginning of its mix."""
-
-    def __init__(self, samples_, rate, tones):
-        begin = rate * 3 // 10
-        n = (len(samples_) - begin - rate // 10) // (rate // 10) * (rate // 10)
-        part = samples_[begin:begin + n]
-        self.norm = math.sqrt(sum(x * x for x in part))
-        self.parts, self.tones = [], tones # parts: e^iwt of an amplitude, as of sample 0
-        for hz in tones:
-            w = 2j * math.pi * hz / rate
-            self.parts.append(sum(x * cmath.exp(-w * (begin + i)) for i, x in enumerate(part)) *
-                math.sqrt(2 / n))
-
-    def like(self, other):
-        """Correlation with another signal when each tone is laid over its counterpart."""
-        return sum(abs(a) * abs(b) for a, b in zip(self.parts, other.parts)) / (
-            self.norm * other.norm)
-
-    def like_fed(self):
-        """Correlation with the sum of the tones as they were fed: all begin at once, as sines."""
-        def at(shift): # [ms]
-            return sum((a * cmath.exp(2j * math.pi * hz * shift / 1000)).imag
-                for a, hz in zip(self.parts, self.tones)) / self.norm / -math.sqrt(len(self.parts))
-        return max(at(shift / 4) for shift in range(-100, 101))
-
-    def delays(self):
-        """[ms] of each, modulo its period."""
-        return [(-cmath.phase(a * 1j) / (2 * math.pi * hz) * 1000) % (1000 / hz)
-            for a, hz in zip(self.parts, self.tones)]
-
-
-class ParityTest(Case):
-    @classmethod
-    def setUpClass(cls):
-        cls.tools = tempfile.mkdtemp(prefix="spoolwire-")
-        cls.addClassCleanup(shutil.rmtree, cls.tools, ignore_errors=True)
-        cls.shim = os.path.join(cls.tools, "shim.so")
-        subprocess.run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", cls.shim,
-            os.path.join(SOURCE, "tests/bench/shim.c"), "-ldl"], check=True)
-
+class ParityTest(TheirsCase):
     def files(self, folder):
         """{name below folder, without the random tag of the call: path}. The call-id of 10.5's
         patterns has that tag behind it, and it knows neither %r nor %{key}."""
@@ -368,7 +320,4 @@ class ParityTest(Case):
 
 
 if __name__ == "__main__":
-    if not shutil.which("rtpengine-recording") or not shutil.which("cc"):
-        print("no rtpengine-recording to compare with, or no cc for the shim: skipped")
-        sys.exit(77)
-    main()
+    main_with_theirs()
