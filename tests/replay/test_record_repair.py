@@ -7,7 +7,9 @@ import random
 
 from crash import *
 
+LAME = (1105 + 2 * 576) / 8000 # [s] its delay and the rest of the last frames
 CUTS = 6 # of the power
+AFTER_A_CUT = 7.0 # [s] the most that is missing then: files are synced together every 2 to 4 s
 SEED = int(os.environ.get("SPOOLWIRE_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
 
 
@@ -120,7 +122,7 @@ class RecordRepair(CrashCase):
             self.assertEqual((pcm.returncode, pcm.stderr), (0, b""), path)
             heard = array.array("h", pcm.stdout)[::f["channels"]]
             self.assertAlmostEqual(len(heard) / 8000, f["duration"],
-                delta=0.2 if format_ == "mp3" else 0.021, msg=path)
+                delta=LAME if format_ == "mp3" else 0.021, msg=path)
             hz = [1000] if f["label"] == "stream 1" else [440]
             hz += [1000] if f["label"] == "mixed" and f["channels"] == 1 else []
             for part in heard[4000:8000], heard[-8000:-4000]:
@@ -165,7 +167,7 @@ class RecordRepair(CrashCase):
 
     def test_power_cut(self):
         """The block state at random moments, mounted and recovered: what was published is whole,
-        of what was recorded at most 5 s are missing."""
+        of what was recorded no more is missing than docs/recording.md says."""
         need("mkfs.ext4", "e2fsck")
         disk, image = os.path.join(self.dir, "disk"), os.path.join(self.dir, "image")
         with open(image, "wb") as f:
@@ -188,12 +190,14 @@ class RecordRepair(CrashCase):
         for p in short, long, daemon:
             p.kill()
         subprocess.run(["umount", disk], check=True)
-        behind = sorted(b for cut in cuts for b in self.after_the_cut(image, disk, options, *cut))
+        behind = sorted(b for cut in cuts for b in self.after_the_cut(disk, options, *cut))
         print(f"{CUTS} power cuts, {len(behind)} unfinished recordings: missing [s] "
             f"p50 {behind[len(behind) // 2]:.2f} max {behind[-1]:.2f}", file=sys.stderr)
 
-    def after_the_cut(self, image, disk, options, taken, published, state):
+    def after_the_cut(self, disk, options, taken, published, state):
         """[seconds missing] of what was unfinished then."""
+        # A file of its own: a loop device that is not quite gone yet would show its old content.
+        image = os.path.join(self.dir, f"image{taken}")
         with open(image, "wb") as f:
             f.write(state)
         checked = subprocess.run(["e2fsck", "-fp", image], capture_output=True, check=False)
@@ -219,8 +223,9 @@ class RecordRepair(CrashCase):
                 self.assertAlmostEqual(f.seconds, 3, delta=0.1)
                 continue
             end = min(taken, clock(f.said["start"]) + (3 if f.call.startswith("short") else 15))
+            self.assertLess(clock(f.said["end"]), taken + 0.5, "of after the cut: " + path)
             behind.append(max(0, end - clock(f.said["end"])))
-            self.assertLess(behind[-1], PROMISE + 0.2, path) # it may be on its way
+            self.assertLess(behind[-1], AFTER_A_CUT, path)
             if f.seconds > 0.5:
                 self.assertGreater(f.share_at(0), 0.9, path)
         subprocess.run(["umount", disk], check=True)
