@@ -174,7 +174,7 @@ const struct option options[] = {
 		"where a call may ask to be recorded to, besides output-dir"),
 	PATH("output-fallback-dir", 0, output_fallback_dir, NULL,
 		"where recordings go when output-dir cannot be written"),
-	INT("output-buffer-ms", 0, output_buffer_ms, "10000", 100, 3600000,
+	INT("output-buffer-ms", 0, output_buffer_ms, "10000", 2000, 3600000,
 		"milliseconds of audio that one recording may have waiting for a slow disk"),
 	TEXT("output-chmod", output_chmod, NULL, "OCTAL", "mode of recordings"),
 	TEXT("output-chmod-dir", output_chmod_dir, "0700", "OCTAL", "mode of their directories"),

@@ -23,7 +23,7 @@ struct file_sink_opts {
 	struct recording_opts file;  /* copied; rate and channels are also the sink's */
 	const char *fallback_path;   /* copied; NULL: none */
 	int64_t origin;              /* position of sample 0, at file.started */
-	unsigned buffer_ms;          /* bound of what waits */
+	unsigned buffer_ms;          /* bound of what waits; from 2000 on a good disk loses nothing */
 	bool resume;                 /* after a crash: go on with what is there */
 	/* On a writer thread, before the name appears, for each file; 0 or -errno. */
 	int (*before_publish)(void *arg, const struct recording_result *);

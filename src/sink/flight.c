@@ -189,7 +189,7 @@ static usec_t patience(const struct flight *f)
 {
 	usec_t half = f->buffer_ms * MSEC / 2;
 
-	return half < SEC ? SEC : half < WRITER_HANG ? half : WRITER_HANG;
+	return half < WRITER_HANG ? half : WRITER_HANG;
 }
 
 static void look_for_hang(struct flight *f, usec_t now)

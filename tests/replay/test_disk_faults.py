@@ -23,7 +23,7 @@ class DiskFaults(FaultCase):
     def test_full_disk(self):
         self.mount("-t", "tmpfs", "-o", "size=4m", "tmpfs", to=self.out)
         endpoint = self.receiver()
-        daemon = self.recorder(endpoint, "--output-buffer-ms=1000")
+        daemon = self.recorder(endpoint, "--output-buffer-ms=2000")
         feed = self.feed(daemon, "--calls", "4", "--rate", "100", "--seconds", "9")
         wait_for("files", lambda: len(self.left()) >= 16)
         time.sleep(1)

@@ -101,8 +101,7 @@ static int16_t sample(uint64_t frame)
 	return (int16_t)(1 + frame % 32749);
 }
 
-/* Once a packet, as the worker does it. */
-static void play(unsigned ticks)
+static void put_ticks(unsigned ticks)
 {
 	int16_t samples[TICK];
 
@@ -112,6 +111,14 @@ static void play(unsigned ticks)
 		sink->ops->put(sink, &(struct pcm){ .position = position, .samples = samples,
 			.frames = TICK, .channels = 1, .rate_hz = RATE });
 		position += TICK;
+	}
+}
+
+/* Once a packet. */
+static void play(unsigned ticks)
+{
+	for (unsigned t = 0; t < ticks; t++) {
+		put_ticks(1);
 		now += 20 * MSEC;
 		sink->ops->tick(sink, now);
 	}
@@ -148,6 +155,11 @@ static bool is_done(void)
 static bool nothing_waits(void)
 {
 	return stats().waiting == 0;
+}
+
+static bool little_waits(void)
+{
+	return stats().waiting < RATE;
 }
 
 static uint64_t wanted;
@@ -272,6 +284,30 @@ static void test_without_audio(void **state)
 	finish(&result);
 	assert_int_equal(result.files, 1);
 	assert_int_equal(result.file[0].recording.frames, 8000);
+}
+
+/* The least that may wait, in the largest portions that are collected: nothing is dropped. */
+static void test_large_portions(void **state)
+{
+	static const unsigned portion[] = { 5, 7, 49, 50 }; /* [ticks] */
+	struct file_sink_opts o = options();
+	struct file_sink_result result;
+	unsigned ticks = 0;
+
+	(void)state;
+	o.buffer_ms = 2000;
+	sink = file_sink_new(&o);
+	for (unsigned p = 0; p < 4; p++)
+		for (unsigned i = 0; i < 200 / portion[p]; i++, ticks += portion[p]) {
+			put_ticks(portion[p]);
+			now += portion[p] * 20 * MSEC;
+			sink->ops->tick(sink, now);
+			settle(little_waits);
+		}
+	finish(&result);
+	assert_int_equal(result.dropped, 0);
+	assert_int_equal(result.file[0].recording.frames, ticks * TICK);
+	check_samples(name, 0, ticks * TICK, 0);
 }
 
 /* What comes twice, or before the origin, is not written twice. */
@@ -733,6 +769,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_call),
 		TEST(test_without_audio),
+		TEST(test_large_portions),
 		TEST(test_overlaps_are_cut),
 		TEST(test_synced_every_5_seconds),
 		TEST(test_blocked_writers),
