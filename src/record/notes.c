@@ -19,9 +19,9 @@
 #define MAX_PATH_TEXT (PATH_MAX - 16) /* ".part2" and a number are added */
 #define MAX_NAME_TEXT 4096            /* parent, label */
 #define MAX_SAME      1000            /* unfinished recordings of one parent and label */
+#define MAX_LOOKS     8               /* for the newest of them: what is not found is not gone on with */
 #define MAX_LISTED    (1000 * 1000)
 #define NOTE_MODE     0600
-#define NAME_BYTES    17              /* 16 hex and '-' */
 
 static const char *const format_name[] = {
 	[RECORDING_WAV] = "wav", [RECORDING_RAW] = "raw", [RECORDING_MP3] = "mp3",
@@ -191,6 +191,11 @@ static uint64_t hash(const char *parent, const char *label)
 	return h;
 }
 
+static char *name_of(const char *state, uint64_t id, unsigned number)
+{
+	return xasprintf("%s/recordings/%016llx-%u.json", state, (unsigned long long)id, number);
+}
+
 static int write_note(const char *file, const struct note *n)
 {
 	char *text = note_json(n);
@@ -211,8 +216,7 @@ static int write_note(const char *file, const struct note *n)
 static int name_note(const char *tmp, const char *state, uint64_t id, char **file)
 {
 	for (unsigned i = 0; i < MAX_SAME; i++) {
-		char *name = xasprintf("%s/recordings/%016llx-%u.json", state,
-			(unsigned long long)id, i);
+		char *name = name_of(state, id, i);
 		int err = disk_taken(name) ? -EEXIST : disk_rename_new(tmp, name);
 
 		if (!err)
@@ -330,9 +334,7 @@ static void add_name(char ***files, unsigned *n, char *name)
 	(*files)[(*n)++] = name;
 }
 
-/* Names in the directory that begin so and end in ".json"; temporary ones of others are taken in, or
- * go. */
-static char **list(const char *state, const char *prefix)
+char **notes_list(const char *state)
 {
 	char *dir = xasprintf("%s/recordings", state), mine[32];
 	DIR *d = opendir(dir);
@@ -345,7 +347,7 @@ static char **list(const char *state, const char *prefix)
 		const char *end = strrchr(e->d_name, '.');
 		char *file;
 
-		if (!end || strncmp(e->d_name, prefix, strlen(prefix)) != 0)
+		if (!end)
 			continue;
 		file = xasprintf("%s/%s", dir, e->d_name);
 		if (strcmp(end, ".tmp") == 0 && strncmp(e->d_name, mine, strlen(mine)) != 0) {
@@ -367,11 +369,6 @@ static char **list(const char *state, const char *prefix)
 	return files;
 }
 
-char **notes_list(const char *state)
-{
-	return list(state, "");
-}
-
 char **notes_parents(const char *state)
 {
 	char **names = notes_list(state), **to = names;
@@ -390,30 +387,32 @@ char **notes_parents(const char *state)
 	return names;
 }
 
+static bool is_of(const struct note *n, const char *parent, const char *label)
+{
+	return strcmp(n->parent, parent) == 0 && strcmp(n->label, label) == 0;
+}
+
 int notes_find(const char *state, const char *parent, const char *label, struct note *out,
 	char **file)
 {
-	char prefix[NAME_BYTES + 1], **files;
-	struct note n;
+	uint64_t id = hash(parent, label);
 
-	snprintf(prefix, sizeof(prefix), "%016llx-", (unsigned long long)hash(parent, label));
-	files = list(state, prefix);
 	*file = NULL;
 	*out = (struct note){ 0 };
-	for (char **f = files; *f; f++) {
-		bool better = notes_load(*f, &n) == 0 && strcmp(n.parent, parent) == 0 &&
-			strcmp(n.label, label) == 0 && (!*file || n.started >= out->started);
+	for (unsigned i = 0; i < MAX_LOOKS; i++) {
+		char *name = name_of(state, id, i);
+		struct note n = { 0 };
 
-		if (better) {
+		if (disk_taken(name) && notes_load(name, &n) == 0 && is_of(&n, parent, label) &&
+			(!*file || n.started >= out->started)) {
 			note_fini(out);
 			free(*file);
 			*out = n;
-			*file = *f;
-			continue;
+			*file = name;
+		} else {
+			note_fini(&n);
+			free(name);
 		}
-		note_fini(&n);
-		free(*f);
 	}
-	free(files);
 	return *file ? 0 : -ENOENT;
 }

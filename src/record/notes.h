@@ -34,7 +34,7 @@ int notes_update(const char *state, const char *file, const struct note *);
 int notes_remove(const char *file);
 /* A name in that directory that nobody has; what is left of such files goes at the next look. */
 char *notes_temporary(const char *state);
-/* The newest of that parent and label; -ENOENT. */
+/* The newest of that parent and label, among the first eight names; -ENOENT. Reads no directory. */
 int notes_find(const char *state, const char *parent, const char *label, struct note *,
 	char **file);
 int notes_load(const char *file, struct note *); /* -EBADMSG: it is no note */
