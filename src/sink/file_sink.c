@@ -33,7 +33,6 @@ struct file_sink {
 	uint64_t handed;              /* [frames] left the backlog */
 	usec_t waiting_since, synced; /* 0: nothing waits; nothing is to be synced */
 	bool ending, done, full;
-	enum file_verb end;
 	uint64_t put, sent, dropped, silence; /* [frames] */
 	uint64_t full_episodes;
 	usec_t patience;              /* the longest that audio waits for more */
@@ -202,7 +201,7 @@ static void hand_over(struct file_sink *s, usec_t now)
 	if (!s->ending)
 		give_sync(s, now);
 	else if (!s->flight.asked && flight_is_empty(&s->flight) && !backlog_bytes(s->backlog))
-		flight_end(&s->flight, s->end, s->handed);
+		flight_end(&s->flight, FILE_PUBLISH, s->handed);
 }
 
 static void settle(struct file_sink *s)
@@ -229,32 +228,18 @@ static void tick(struct sink *sink, usec_t now)
 
 /* ---- the end ------------------------------------------------------------------------------- */
 
-static void end_by(struct file_sink *s, enum file_verb verb)
-{
-	if (s->ending)
-		return;
-	s->ending = true;
-	s->end = verb;
-}
-
 static void finish(struct sink *sink)
 {
-	end_by(self(sink), FILE_PUBLISH);
-}
-
-void file_sink_suspend(struct sink *sink)
-{
-	end_by(self(sink), FILE_CLOSE);
+	self(sink)->ending = true;
 }
 
 void file_sink_discard(struct sink *sink)
 {
 	struct file_sink *s = self(sink);
 
-	if (s->done || (s->flight.asked && s->end == FILE_DISCARD))
+	if (s->done || (s->flight.asked && s->flight.end == FILE_DISCARD))
 		return;
 	s->ending = true;
-	s->end = FILE_DISCARD;
 	count_lost(s, backlog_clear(s->backlog));
 	flight_discard(&s->flight, s->handed);
 	settle(s);

@@ -5,8 +5,8 @@
  * After 2 s of failing, or 5 s without an answer, the recording goes on in fallback_path, a second
  * file with its own start; the first one is published too, now or at the next start (flight.h).
  *
- * Ends by finish (publishes), file_sink_suspend (to be resumed) or file_sink_discard; each tries
- * until done() or cut(), which leaves the .part for the next start. */
+ * Ends by finish (publishes) or file_sink_discard; each tries until done() or cut(), which leaves
+ * the .part for the next start. */
 #ifndef SINK_FILE_SINK_H
 #define SINK_FILE_SINK_H
 
@@ -42,7 +42,6 @@ struct file_sink_result {
 };
 
 struct sink *file_sink_new(const struct file_sink_opts *);
-void file_sink_suspend(struct sink *);
 void file_sink_discard(struct sink *);
 void file_sink_result(const struct sink *, struct file_sink_result *); /* after done() */
 
