@@ -39,7 +39,6 @@ struct backlog {
 	unsigned run_size, run_first, runs;
 	size_t audio;                  /* [bytes] inside */
 	uint64_t silence;              /* [bytes] inside */
-	uint64_t dropped;
 	unsigned phase;                /* [bytes] taken of a frame that is not taken whole */
 };
 
@@ -212,7 +211,6 @@ static size_t silence_oldest(struct backlog *b, size_t bytes)
 		merge_front(b);
 	}
 	b->silence += bytes;
-	b->dropped += bytes;
 	return bytes;
 }
 
@@ -297,7 +295,6 @@ size_t backlog_put(struct backlog *b, struct span audio)
 		n = make_room(b, audio.n);
 		if (!n) {
 			backlog_put_silence(b, audio.n);
-			b->dropped += audio.n;
 			return lost + audio.n;
 		}
 		lost += n;
@@ -397,7 +394,6 @@ size_t backlog_clear(struct backlog *b)
 	b->runs = 0;
 	b->silence = 0;
 	b->phase = 0;
-	b->dropped += lost;
 	return lost;
 }
 
@@ -409,9 +405,4 @@ uint64_t backlog_bytes(const struct backlog *b)
 size_t backlog_audio(const struct backlog *b)
 {
 	return b->audio;
-}
-
-uint64_t backlog_dropped(const struct backlog *b)
-{
-	return b->dropped;
 }

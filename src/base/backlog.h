@@ -2,7 +2,8 @@
 /* What a sink has not passed on yet: bytes of PCM in order, with runs of silence that cost no
  * memory. Bounded by its own limit and by the process's budget; when full, the policy decides what
  * becomes silence, so that time stays true. Owned by one thread.
- * Invariant: put = taken + dropped + bytes of audio inside (silence not counted in any). */
+ * Invariant: put = taken + what was said to be lost + bytes of audio inside (silence not counted
+ * in any). */
 #ifndef BASE_BACKLOG_H
 #define BASE_BACKLOG_H
 
@@ -48,6 +49,5 @@ size_t backlog_clear(struct backlog *);
 
 uint64_t backlog_bytes(const struct backlog *); /* waiting, silence included */
 size_t backlog_audio(const struct backlog *);   /* waiting, audio only */
-uint64_t backlog_dropped(const struct backlog *); /* bytes of audio that became silence, ever */
 
 #endif
