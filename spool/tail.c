@@ -270,14 +270,13 @@ static usec_t tell_all(struct tail *t)
 	return t->tell_at;
 }
 
-/* True: some queue still holds what its worker cannot see. */
+/* True: some queue still holds what its worker cannot see. Workers look by themselves. */
 static bool flush(struct tail *t, usec_t now)
 {
 	bool left = t->ending != NULL;
 
 	for (unsigned i = 0; i < t->opts.queues; i++) {
-		if (packetq_flush(t->opts.queue[i], now) && t->opts.wake)
-			t->opts.wake(t->opts.arg, i);
+		packetq_flush(t->opts.queue[i], now);
 		left |= packetq_unflushed(t->opts.queue[i]);
 	}
 	return left;

@@ -15,7 +15,6 @@
 struct tail_opts {
 	unsigned queues;
 	struct packetq **queue;
-	void (*wake)(void *arg, unsigned queue);
 	/* How far a file has been consumed, at most once a second and at its end. On the tail's
 	 * own thread; from tail_stop on the caller's. */
 	void (*consumed)(void *arg, uint64_t call, uint64_t position, bool finished);
