@@ -28,6 +28,8 @@ def fit(names, rows):
     share of y."""
     names = list(names)
     most = max(y for _, y in rows)
+    if not most:
+        raise ValueError("it is nothing in every run")
     weight = [most / max(y, most / 50) for _, y in rows] # what is nearly nothing may be missed
     while names:
         scale = {n: max(x[n] for x, _ in rows) or 1 for n in names}
@@ -47,8 +49,10 @@ def fit(names, rows):
 class Part:
     """One quantity that should be linear: y(daemon or run) = sum of what a unit of each takes."""
 
-    def __init__(self, name, y, by, bound, of="nodes", kind="tls", floor=0):
+    def __init__(self, name, y, by, bound, of="nodes", kind="tls", floor=0,
+            head=None):
         self.name, self.y, self.by, self.bound, self.of, self.kind = name, y, by, bound, of, kind
+        self.head = head # above its column where runs are predicted
         self.floor = floor or (NOISE if "CPU" in name else 0) # who is nearer is not judged
 
     def rows(self, run):
@@ -67,7 +71,7 @@ class Part:
 
 def together(xs, run):
     found = {k: sum(x[k] for x in xs) for k in xs[0]}
-    return {**found, "second": run["lasted_s"]}
+    return {**found, "second": run["lasted_s"], "run": 1}
 
 
 def units(run, node):
@@ -75,7 +79,7 @@ def units(run, node):
     load, count = run["load"], node["count"]
     streams = load["calls"] * load["streams"]
     at_once = min(1, (load["seconds"] + ENDING) * load["rate"] / max(load["calls"], 1))
-    return {"second": run["lasted_s"],
+    return {"second": run["lasted_s"], "run": 1,
         "active second": load["calls"] and load["calls"] / load["rate"] + load["seconds"],
         "packet": count.get("packets_in", 0), "call": load["calls"],
         "call-second": load["calls"] * load["seconds"],
@@ -121,30 +125,39 @@ def wire(what):
 # CPU differs by what else the machine does, and by how packets bunch; at a disk by the journal.
 CPU, DISK, EXACT = .3, .5, .05
 PARTS = [
-    Part("CPU of the intake [s]", cpu("intake"), ("active second", "packet", "opened"), CPU),
-    Part("CPU of the workers [s]", cpu("worker"), ("active second", "packet", "connection"), CPU),
-    Part("CPU of the control thread [s]", cpu("control"), ("second", "call", "call-second"), CPU),
+    Part("CPU of the intake [s]", cpu("intake"), ("active second", "packet", "opened"), CPU,
+        head="intake [s]"),
+    Part("CPU of the workers [s]", cpu("worker"), ("active second", "packet", "connection"), CPU,
+        head="workers [s]"),
+    Part("CPU of the control thread [s]", cpu("control"), ("second", "call", "call-second"), CPU,
+        head="control [s]"),
     Part("CPU of the openers [s]", cpu("opener"), ("opened",), CPU),
     Part("CPU of the daemon [s]", cpu("all"), ("active second", "packet", "call", "connection"), CPU),
     Part("memory above the start [MiB]", lambda n: n["peak_mib"] - n["base_mib"],
-        ("daemon", "stream at once"), CPU, floor=2),
+        ("daemon", "stream at once"), CPU, floor=2,
+        head="memory [MiB]"),
     Part("in queues [bytes]", lambda n: n["queued_bytes"], ("active daemon",
         "stream now"), CPU, floor=1 << 19),
     Part("to the network [bytes]", wire("out_bytes"), ("stream-second", "connection", "call"),
-        EXACT),
+        EXACT,
+        head="sent [bytes]"),
     Part("to the network [packets]", wire("out_packets"), ("stream-second", "connection", "call"),
         EXACT),
     Part("from the network [bytes]", wire("in_bytes"), ("stream-second", "connection", "call"), .1),
     Part("ports held after their connection", lambda n: n["time_wait"], ("connection",), .35),
     Part("accounts [bytes]", lambda n: n["account_bytes"], ("call", "stream"), EXACT),
     Part("Redis commands", lambda n: n["count"].get("redis_commands", 0), ("call", "5 s of a call"),
-        .1),
+        .1,
+        head="Redis commands"),
     Part("Redis: CPU [s]", lambda r: r["cpu_s"], ("second", "command"), CPU, "redis"),
-    Part("Redis: bytes in", lambda r: r["total_net_input_bytes"], ("command",), .1, "redis"),
-    Part("Redis: bytes out", lambda r: r["total_net_output_bytes"], ("second", "call", "command"), .1,
+    Part("Redis: bytes in", lambda r: r["total_net_input_bytes"], ("run", "call", "command"), .1,
         "redis"),
+    Part("Redis: bytes out", lambda r: r["total_net_output_bytes"], ("run", "call", "command"), .1,
+        "redis",
+        head="from Redis [bytes]"),
     Part("CPU of an endpoint [s]", lambda e: e["cpu_s"], ("second", "stream-second", "connection"),
-        CPU, "endpoints"),
+        CPU, "endpoints",
+        head="endpoints [s]"),
     Part("CPU of the workers [s]", cpu("worker"), ("second", "packet", "connection"), CPU,
         kind="tcp"),
     Part("CPU of an endpoint [s]", lambda e: e["cpu_s"], ("second", "stream-second", "connection"),
@@ -177,6 +190,31 @@ def growth(runs):
             " | ".join(f"{v:.2f}" for v in each) +
             f" | {sum(n['fed']['overruns'] for n in nodes)} |")
     return "\n".join(out)
+
+
+def predictions(runs):
+    """Fitted to the runs of one daemon only: what those of two and three should take, and took."""
+    shown = [p for p in PARTS if p.head]
+    learned = [r for r in runs if r["load"]["daemons"] == 1]
+    rows = []
+    for r in runs:
+        if r["load"]["daemons"] == 1 or not r["load"]["calls"] or r["load"]["kind"] != "tls":
+            continue
+        rows.append([r["load"]["name"], *[predicted(p, learned, r) for p in shown]])
+    heads = ["run", *[p.head for p in shown]]
+    return "\n".join("| " + " | ".join(x) + " |" for x in [heads, ["---"] * len(heads), *rows])
+
+
+def predicted(part, learned, run):
+    """"predicted / measured (difference)\""""
+    try:
+        found = judge(part, learned)["a"]
+    except ValueError:
+        return "not known"
+    said = sum(x[k] * c for x, _ in part.rows(run) for k, c in found.items())
+    measured = sum(y for _, y in part.rows(run))
+    return f"{number(said)} / {number(measured)} ({measured / said - 1:+.0%})" if said else \
+        f"0 / {number(measured)}"
 
 
 def number(v):

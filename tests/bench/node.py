@@ -1,11 +1,110 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a large node needs, by the model that was fitted to small ones. Python's standard library
-only."""
-CALLS, STREAMS, LASTS, CORES = 20000, 2, 180, 32 # calls at once; of each; [s]; of the machine
-PACKETS = CALLS * STREAMS * 50 # a second
-BEGUN = CALLS / LASTS          # calls a second
-TIME_WAIT = 60                 # [s]
-PORTS = 60999 - 32768 + 1      # net.ipv4.ip_local_port_range
+"""What a large node needs and what it runs into first, by the model that was fitted to small ones.
+Python's standard library only."""
+import collections
+import math
+
+import report
+
+Input = collections.namedtuple("Input", "name value unit source")
+
+MIB, GIB = 2**20, 2**30
+ASSUMED = "assumed"
+SCALE, RUN = "`scale`", "`bench --case={}`"
+# Ethernet: header, checksum, preamble, gap; a veth counts the header only.
+FRAME, COUNTED = 38, 14
+RTP = 20 + 8 + 12 + 160 + FRAME # [bytes] of 20 ms of G.711
+
+
+def known(judged, result, bench):
+    """{key: Input}: everything that is computed with. nan: not measured."""
+    a = {(j["name"], j["kind"]): j["a"] for j in judged}
+    nan = float("nan")
+
+    def of(part, unit, kind="tls"):
+        fitted = a.get((part, kind))
+        return fitted.get(unit, 0) if fitted is not None else nan
+
+    def memory(case, streams):
+        runs = bench.get(case, {})
+        f = report.middle(next(iter(runs.values()))) if runs else {"peak_mib": nan, "base_mib": nan}
+        return (f["peak_mib"] - f["base_mib"]) * 1024 / streams
+
+    def extra(name, key, pick=max):
+        return pick((x[key] for x in result.get(name) or []), default=nan)
+
+    intake, workers, control, end = ("CPU of the intake [s]", "CPU of the workers [s]",
+        "CPU of the control thread [s]", "CPU of an endpoint [s]")
+    out, packets = "to the network [bytes]", "to the network [packets]"
+    big, synced = largest(result["runs"]), result.get("synced") or {}
+    sync = {k: synced.get(k, nan if not synced else 0) for k in ("fsync", "fdatasync", "syncfs")}
+    files, lasted = synced.get("files", nan), synced.get("seconds", nan)
+    last = (result.get("restart") or [{}])[-1]
+    return {k: Input(*v) for k, v in {
+        "calls": ("calls at once", 20000, "", "the question"),
+        "parties": ("streams of a call, each with one of RTCP", 2, "", "the question"),
+        "rate": ("packets of a stream", 50, "/s", "the question: 20 ms"),
+        "lasts": ("length of a call", 180, "s", ASSUMED),
+        "cores": ("cores", 32, "", "the question"),
+        "link": ("network", 25e9, "bit/s", "the question"),
+        "memory": ("memory", 64, "GiB", ASSUMED),
+        "kernel": ("rtpengine's kernel part: receive, translate, send, copy for the recorder", 2,
+            "µs a packet", ASSUMED),
+        "disk": ("a disk", 1e9, "bytes/s", ASSUMED + ": NVMe"),
+        "fsync": ("an fsync() of it", 1, "ms", ASSUMED + ": NVMe"),
+        "redis": ("commands one Redis takes", 100e3, "/s", ASSUMED),
+        "intake": ("intake, the dearer of: one thread never idle with up to 10,000 streams; 2000 "
+            "streams in a daemon", max(extra("intake", "us_per_packet"), big[0]), "µs a packet",
+            SCALE + ": intake, d1-s2000"),
+        "worker": ("worker over TLS, 2000 streams", big[1], "µs a packet", SCALE + ": d1-s2000"),
+        "mixer": ("worker that mixes", of(workers, "packet", "files") * 1e6, "µs a packet",
+            SCALE + ": mixed-*"),
+        "connect": ("worker: to connect and shake hands", of(workers, "connection") * 1e6,
+            "µs a connection", SCALE),
+        "call": ("control thread: a call's sections, call data, account",
+            of(control, "call") * 1e6, "µs a call", SCALE),
+        "follow": ("control thread: a call that goes on", of(control, "call-second") * 1e6,
+            "µs a second", SCALE),
+        "open": ("opener", of("CPU of the openers [s]", "opened") * 1e6, "µs a stream", SCALE),
+        "idle": ("memory, idle stream", memory("idle-1000", 1000), "KiB", RUN.format("idle-1000")),
+        "running": ("memory, running stream", memory("tls-2000", 2000), "KiB", RUN.format("tls-2000")),
+        "stalled": ("memory, stalled stream, `tls-buffer-ms` full", memory("deaf-1000", 1000), "KiB",
+            RUN.format("deaf-1000")),
+        "queued": ("buffer-memory, nothing slow", of("in queues [bytes]", "stream now") / 1024,
+            "KiB a stream", SCALE),
+        "chunks": ("buffer-memory of packets between two threads",
+            of("in queues [bytes]", "active daemon") / 1024 / 2, "KiB", SCALE + ": 2 such pairs"),
+        "file_queued": ("buffer-memory of a recording, disk not slow",
+            of("in queues [bytes]", "file now", "files") / 1024, "KiB", SCALE + ": mixed-*"),
+        "out": ("TLS, bytes out", of(out, "stream-second"), "/s a stream", SCALE),
+        "packets": ("TLS, packets out", of(packets, "stream-second"), "/s a stream", SCALE),
+        "held": ("ports held after their connection, 60 s each",
+            of("ports held after their connection", "connection"), "a connection", SCALE),
+        "redis_call": ("Redis: commands", of("Redis commands", "call"), "a call", SCALE),
+        "redis_follow": ("Redis: commands", of("Redis commands", "5 s of a call"),
+            "each 5 s of a call", SCALE),
+        "redis_cpu": ("Redis: CPU", of("Redis: CPU [s]", "command") * 1e6, "µs a command", SCALE),
+        "redis_out": ("Redis: bytes out", of("Redis: bytes out", "call"),
+            "a call, with 2 documents of 0.7 kB", SCALE),
+        "endpoint": ("endpoint (`spoolwire-receive`): to take a stream",
+            of(end, "stream-second") * 1e6, "µs a second", SCALE),
+        "accept": ("endpoint: handshake, begin and end", of(end, "connection") * 1e6,
+            "µs a connection", SCALE),
+        "back": ("kill -9 and start: all streams of 400 calls open",
+            last.get("opened_s", nan) * 1e3, "ms", SCALE + ": restart"),
+        "account": ("account", of("accounts [bytes]", "call") + 2 * of("accounts [bytes]", "stream"),
+            "bytes a call", SCALE),
+        "written": ("mixed WAV: bytes written", of("written [bytes]", "file-second", "files"),
+            "/s a file", SCALE + ": mixed-*"),
+        "writes": ("mixed WAV: write()s", of("writes", "file-second", "files"), "/s a file",
+            SCALE + ": mixed-*"),
+        "writer": ("mixed WAV: writer", of("CPU of the writers [s]", "file", "files") * 1e3,
+            "ms a file", SCALE + ": mixed-*"),
+        "publish": ("mixed WAV: fsync() at begin and end", sync["fsync"] / files, "a file",
+            SCALE + ": synced"),
+        "growing": ("mixed WAV: fdatasync() and syncfs() while files grow, however many",
+            (sync["fdatasync"] + sync["syncfs"]) / lasted, "/s", SCALE + ": synced"),
+    }.items()}
 
 
 def largest(runs):
@@ -17,89 +116,163 @@ def largest(runs):
         if r else [float("nan")] * 2
 
 
-def rows(judged, result):
-    """[(what, how it comes about, how much)]"""
-    a = {(j["name"], j["kind"]): j["a"] for j in judged}
-
-    def of(part, unit, kind="tls"):
-        return a.get((part, kind), {}).get(unit, 0)
-
-    intake, workers, control = ("CPU of the intake [s]", "CPU of the workers [s]",
-        "CPU of the control thread [s]")
-    big = largest(result["runs"])
-    full = max((x["us_per_packet"] for x in result.get("intake", [])), default=float("nan"))
-    connects = BEGUN * STREAMS
-    shake = of(workers, "connection") - of(workers, "connection", "tcp")
-    yield ("intake", f"{PACKETS / 1e6:.0f} M packets/s × {full:.2f} µs (never idle) to {big[0]:.2f} µs "
-        f"(2000 streams)", f"{PACKETS * full / 1e6:.1f} to {PACKETS * big[0] / 1e6:.1f} cores")
-    yield ("workers, TLS", f"{PACKETS / 1e6:.0f} M packets/s × {big[1]:.2f} µs (2000 streams) to "
-        f"{of(workers, 'packet') * 1e6:.2f} µs (fit)",
-        f"{PACKETS * big[1] / 1e6:.1f} to {PACKETS * of(workers, 'packet'):.1f} cores")
-    yield ("connections", f"{connects:.0f}/s × {of(workers, 'connection') * 1e6:.0f} µs, of which TLS "
-        f"{shake * 1e6:.0f} µs", f"{connects * of(workers, 'connection'):.2f} cores")
-    yield ("control thread", f"{BEGUN:.0f} calls/s × {of(control, 'call') * 1e6:.0f} µs + {CALLS} calls"
-        f" × {of(control, 'call-second') * 1e6:.1f} µs/s",
-        f"{BEGUN * of(control, 'call') + CALLS * of(control, 'call-second'):.2f} cores, of 1")
-    opened = of("CPU of the openers [s]", "opened")
-    yield ("openers", f"{2 * connects:.0f} streams/s (RTCP, too) × {opened * 1e6:.0f} µs",
-        f"{2 * connects * opened:.3f} cores")
-    yield ("memory", f"{CALLS * STREAMS} streams × "
-        f"{of('memory above the start [MiB]', 'stream at once') * 1024:.0f} KiB",
-        f"{CALLS * STREAMS * of('memory above the start [MiB]', 'stream at once') / 1024:.1f} GiB")
-    queued = of("in queues [bytes]", "stream now")
-    yield ("buffer-memory, nothing slow", f"{CALLS * STREAMS} streams × {queued / 1024:.1f} KiB",
-        f"{CALLS * STREAMS * queued / 2**20:.0f} MiB (default: 192 of 256)")
-    yield ("open files", f"{CALLS} × 7 + 128", f"{CALLS * 7 + 128}")
-    out = of("to the network [bytes]", "stream-second")
-    yield ("network, out", f"{CALLS * STREAMS} streams × {out / 1000:.1f} kB/s, "
-        f"{of('to the network [packets]', 'stream-second'):.1f} packets/s",
-        f"{CALLS * STREAMS * out * 8 / 1e9:.1f} Gbit/s, "
-        f"{CALLS * STREAMS * of('to the network [packets]', 'stream-second') / 1e3:.0f} k packets/s")
-    held = of("ports held after their connection", "connection")
-    yield ("ports to one address", f"{CALLS * STREAMS} + {connects:.0f}/s × {TIME_WAIT} s × "
-        f"{held:.2f} in TIME_WAIT", f"{CALLS * STREAMS + connects * TIME_WAIT * held:.0f}, "
-        f"of {PORTS}")
-    commands = BEGUN * of("Redis commands", "call") + CALLS / 5 * of("Redis commands", "5 s of a call")
-    yield ("Redis commands", f"{BEGUN:.0f} calls/s × {of('Redis commands', 'call'):.1f} + {CALLS} calls "
-        f"/ 5 s", f"{commands:.0f}/s")
-    bytes_out = commands * of("Redis: bytes out", "command") + BEGUN * of("Redis: bytes out", "call")
-    yield ("Redis, its side", f"× {of('Redis: CPU [s]', 'command') * 1e6:.0f} µs, "
-        f"{of('Redis: bytes in', 'command'):.0f} bytes in, {of('Redis: bytes out', 'command'):.0f} out",
-        f"{commands * of('Redis: CPU [s]', 'command'):.2f} cores, {bytes_out * 8 / 1e6:.0f} Mbit/s out")
-    end = "CPU of an endpoint [s]"
-    yield ("endpoints", f"{CALLS * STREAMS} streams × {of(end, 'stream-second') * 1e6:.0f} µs/s + "
-        f"{connects:.0f}/s × {of(end, 'connection') * 1e6:.0f} µs",
-        f"{CALLS * STREAMS * of(end, 'stream-second') + connects * of(end, 'connection'):.1f} cores")
-    size = of("accounts [bytes]", "call") + STREAMS * of("accounts [bytes]", "stream")
-    yield ("accounts", f"{BEGUN:.0f} files/s × {size / 1000:.1f} kB, 1 fsync each",
-        f"{BEGUN * 86400 / 1e6:.1f} M files, {BEGUN * 86400 * size / 1e9:.0f} GB a day")
-    yield from disk(of, result.get("synced"))
+def number(v):
+    if isinstance(v, str):
+        return v
+    if math.isnan(v):
+        return "not measured"
+    if v >= 1e6:
+        return f"{v / 1e9:.4g} G" if v >= 1e9 else f"{v / 1e6:.3g} M"
+    return f"{v:,.0f}" if v >= 1000 or v == int(v) else f"{v:.3g}"
 
 
-def disk(of, synced):
-    """Mixed WAV: one file a call."""
-    written, writes = of("written [bytes]", "file-second", "files"), of("writes", "file-second",
-        "files")
-    yield ("WAV mixed: bytes", f"{CALLS} files × {written / 1000:.1f} kB/s, read once more at the end",
-        f"{CALLS * written / 1e6:.0f} MB/s")
-    yield ("WAV mixed: writes", f"{CALLS} files × {writes:.2f}/s + {BEGUN:.0f} files/s × "
-        f"{of('writes', 'file', 'files'):.1f}",
-        f"{CALLS * writes + BEGUN * of('writes', 'file', 'files'):.0f}/s")
-    if synced:
-        often = synced["fdatasync"] / synced["files"] / synced["seconds"]
-        each = synced["fsync"] / synced["files"]
-        yield ("WAV mixed: syncs", f"{CALLS} files × {often:.2f} fdatasync/s + {BEGUN:.0f} files/s × "
-            f"{each:.0f} fsync", f"{CALLS * often:.0f} + {BEGUN * each:.0f}/s, by 4 threads")
-    cpu = "CPU of the writers [s]"
-    yield ("WAV mixed: writers", f"{CALLS} files × {of(cpu, 'file-second', 'files') * 1e6:.0f} µs/s + "
-        f"{BEGUN:.0f}/s × {of(cpu, 'file', 'files') * 1e3:.1f} ms",
-        f"{CALLS * of(cpu, 'file-second', 'files') + BEGUN * of(cpu, 'file', 'files'):.2f} cores")
-    queued = of("in queues [bytes]", "file now", "files")
-    yield ("WAV mixed: buffer-memory", f"{CALLS} files × {queued / 1024:.0f} KiB",
-        f"{CALLS * queued / 2**20:.0f} MiB (default: 192 of 256)")
+class Node:
+    """The same numbers without their names, and what follows from them."""
+
+    def __init__(self, inputs):
+        self.__dict__.update({k: i.value for k, i in inputs.items()})
+        self.streams = self.calls * self.parties
+        self.pps = self.streams * self.rate
+        self.begun = self.calls / self.lasts      # calls a second
+        self.connects = self.begun * self.parties # a second
+        self.intakes = max(1, math.ceil(self.pps * self.intake / 1e6 / .5)) \
+            if self.intake == self.intake else 4  # each half busy
+        self.workers = self.cores * 3 // 4
+        self.commands = self.begun * self.redis_call + self.calls / 5 * self.redis_follow
+        self.tls_bits = (self.out + self.packets * (FRAME - COUNTED)) * 8 # /s a stream
+        self.rtp_bits = RTP * 8 * self.rate
+
+    def needs(self):
+        """[(what, how it comes about, in sum)]"""
+        n, pps, s = number, self.pps, self.streams
+        yield ("rtpengine's kernel part", f"{n(pps)} packets/s × {n(self.kernel)} µs (assumed)",
+            f"{n(pps * self.kernel / 1e6)} cores")
+        yield ("intake", f"{n(pps)} packets/s × {n(self.intake)} µs",
+            f"{n(pps * self.intake / 1e6)} cores: `intake-threads = {self.intakes}`")
+        yield ("workers, TLS", f"{n(pps)} packets/s × {n(self.worker)} µs + {n(self.connects)} "
+            f"connections/s × {n(self.connect)} µs",
+            f"{n((pps * self.worker + self.connects * self.connect) / 1e6)} cores")
+        yield ("workers that mix and record, besides", f"{n(pps)} packets/s × {n(self.mixer)} µs",
+            f"{n(pps * self.mixer / 1e6)} cores")
+        yield ("control thread", f"{n(self.begun)} calls/s × {n(self.call)} µs + {n(self.calls)} calls"
+            f" × {n(self.follow)} µs/s", f"{n(self.control())} cores, of 1")
+        yield ("openers", f"{n(2 * self.connects)} streams/s × {n(self.open)} µs",
+            f"{n(2 * self.connects * self.open / 1e6)} cores")
+        yield ("memory, running", f"{n(s)} streams × {n(self.running)} KiB",
+            f"{n(s * self.running * 1024 / GIB)} GiB")
+        yield ("memory, every endpoint stalls", f"{n(s)} streams × {n(self.stalled)} KiB",
+            f"{n(s * self.stalled * 1024 / GIB)} GiB, or `buffer-memory` and the idle's")
+        yield ("buffer-memory, nothing slow", f"{n(s)} streams × {n(self.queued)} KiB + "
+            f"{self.intakes + 1} × {self.workers} pairs of threads × {n(self.chunks)} KiB",
+            f"{n(self.buffers() / MIB)} MiB")
+        yield ("buffer-memory, recordings besides", f"{n(self.calls)} files × {n(self.file_queued)} KiB",
+            f"{n(self.calls * self.file_queued / 1024)} MiB")
+        yield ("open files", f"{n(self.calls)} × 7 + 128: 2 RTP, 2 RTCP, 2 connections, 1 recording",
+            n(self.calls * 7 + 128))
+        yield ("network in", f"{n(s)} streams × {n(self.rtp_bits / 1e3)} kbit/s of RTP",
+            f"{n(s * self.rtp_bits / 1e9)} Gbit/s, {n(pps)} packets/s")
+        yield ("network out", f"as much RTP, {n(s)} streams × {n(self.tls_bits / 1e3)} kbit/s of TLS",
+            f"{n(s * (self.rtp_bits + self.tls_bits) / 1e9)} Gbit/s, "
+            f"{n(pps + s * self.packets)} packets/s")
+        yield ("endpoints: connections, new ones", f"{n(s)}, {n(self.connects)}/s",
+            f"{n((s * self.endpoint + self.connects * self.accept) / 1e6)} cores that only read")
+        yield ("endpoints: records", f"{n(s)} streams × 10/s (`tls-latency-ms = 100`)",
+            f"{n(s * 10)} records/s, {n(s * self.out / 1e6)} MB/s")
+        yield ("endpoints: after a restart", f"{n(s)} handshakes; {self.workers} workers begin 800/s "
+            f"each; × {n(self.accept)} µs", f"{n(s / 800 / self.workers)} s of beginning them, "
+            f"{n(s * self.accept / 1e6)} s of one core of the endpoints'")
+        yield ("streams open again after a restart", f"{n(self.calls)} / 400 × {n(self.back)} ms, "
+            "its start in it", f"{n(self.calls / 400 * self.back / 1e3)} s at most")
+        yield ("Redis: reads", f"{n(self.begun)} calls/s × {n(self.redis_call)} + {n(self.calls)} calls"
+            f" / 5 s × {n(self.redis_follow)}; 1 connection", f"{n(self.commands)}/s, "
+            f"{n(self.begun * self.redis_out * 8 / 1e6)} Mbit/s, "
+            f"{n(self.commands * self.redis_cpu / 1e6)} cores")
+        yield ("Redis: pushes, by the SIP side", f"{n(self.begun)} calls/s × 2 documents",
+            f"{n(self.begun * 2)}/s")
+        yield ("accounts", f"{n(self.begun)} files/s × {n(self.account)} bytes, 1 fsync each",
+            f"{n(self.begun * 86400)} files, {n(self.begun * 86400 * self.account / 1e9)} GB a day")
+        yield ("mixed WAV: written", f"{n(self.calls)} files × {n(self.written / 1e3)} kB/s",
+            f"{n(self.calls * self.written / 1e6)} MB/s, and read once for the checksum")
+        yield ("mixed WAV: write()s", f"{n(self.calls)} files × {n(self.writes)}/s",
+            f"{n(self.calls * self.writes)}/s")
+        yield ("mixed WAV: syncs", f"{n(self.begun)} files/s × {n(self.publish)} fsync + "
+            f"{n(self.growing)}/s", f"{n(self.syncs())}/s, {n(self.syncs() * self.fsync / 1e3)} "
+            "threads of 4 wait for them")
+        yield ("mixed WAV: writers", f"{n(self.begun)} files/s × {n(self.writer)} ms",
+            f"{n(self.begun * self.writer / 1e3)} cores")
+
+    def control(self):
+        return (self.begun * self.call + self.calls * self.follow) / 1e6
+
+    def syncs(self):
+        return self.begun * self.publish + self.growing
+
+    def buffers(self, readers=0, workers=0):
+        pairs = ((readers or self.intakes) + 1) * (workers or self.workers)
+        return self.streams * self.queued * 1024 + pairs * self.chunks * 1024
+
+    def limits(self):
+        """[(what, calls as installed, what is done, calls then)]: calls at which it is reached."""
+        per = self.parties
+        a_port = 1 + 60 * self.held / self.lasts # ports of a connection, with its time after
+        busy = per * self.rate / 1e6             # cores of a call for each µs of a packet
+        kernel, spare = busy * self.kernel, self.cores / 4
+        whole = busy * (self.kernel + self.intake + self.worker)
+        bits = per * (self.rtp_bits + self.tls_bits)
+        pairs = 2 * self.cores * self.chunks * 1024
+        planned = (self.intakes + 1) * self.workers * self.chunks * 1024
+        yield ("rtpengine: UDP ports of one address, 4 a call (`port-min`, `port-max`)", 10001 / 4,
+            "three addresses, ports 10000 to 65535", 3 * 55536 / 4)
+        yield ("ports to one address of the endpoint", 28232 / (per * a_port),
+            "a name with four addresses: who gets no port takes the next", 4 * 28232 / (per * a_port))
+        yield ("`buffer-memory`, nothing slow", (.75 * 256 * MIB - pairs) / (per * self.queued * 1024),
+            "`buffer-memory = 2G`", (.75 * 2 * GIB - planned) / (per * self.queued * 1024))
+        yield ("`buffer-memory`, every endpoint stalls for 5 s: what is older becomes silence", .75 * 256 * MIB / (per * 5 * 16000),
+            "`buffer-memory = 8G`: 10 s", .75 * 8 * GIB / (per * 10 * 16000))
+        yield ("one intake thread, busy to 80 %", .8 / (busy * self.intake),
+            f"`intake-threads = {self.intakes}`", self.intakes * .8 / (busy * self.intake))
+        yield ("`max-calls`", 20000, "more, with `LimitNOFILE`", 74000)
+        yield ("the control thread, busy to 80 %", .8 * self.calls / self.control(),
+            "nothing: a second daemon on a second table", 1.6 * self.calls / self.control())
+        yield ("all cores, TLS only", .8 * self.cores / whole, "nothing: a second node",
+            1.6 * self.cores / whole)
+        all_of = whole + busy * self.mixer
+        yield ("all cores, TLS and mixed WAV", .8 * self.cores / all_of, "nothing: a second node",
+            1.6 * self.cores / all_of)
+        yield ("rtpengine's kernel part on a quarter of the cores (assumed)", spare / kernel,
+            "receive queues on half of them", 2 * spare / kernel)
+        yield ("the network, out", self.link / bits,
+            "`tls-send-to` by another interface", self.link / (per * self.tls_bits))
+        yield ("open files, 524288", (524288 - 128) / 7, "`LimitNOFILE = 1000000`", (10**6 - 128) / 7)
+        yield ("memory, running", self.memory * GIB / (per * self.running * 1024), "nothing",
+            self.memory * GIB / (per * self.running * 1024))
+        yield ("one Redis (assumed)", self.redis * self.calls / self.commands, "one for each node",
+            float("inf"))
+        yield ("one disk, mixed WAV: bytes (assumed)", self.disk / self.written,
+            "several output directories, by daemon", 2 * self.disk / self.written)
+        yield ("4 writers that wait for fsync() (assumed)",
+            self.calls * 4e3 / (self.syncs() * self.fsync), "a disk with a cache that survives",
+            self.calls * 40e3 / (self.syncs() * self.fsync))
 
 
-def table(judged, result):
-    """Markdown."""
-    return "\n".join(["| need | how it comes about | in sum |", "|---|---|---|",
-        *[f"| {' | '.join(r)} |" for r in rows(judged, result)]])
+def table(heads, rows):
+    return "\n".join(["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads),
+        *["| " + " | ".join(r) + " |" for r in rows]])
+
+
+def inputs_table(inputs):
+    return table(["input", "figure", "where it comes from"], [[i.name,
+        f"{number(i.value)} {i.unit}".strip() if i.value == i.value else "not measured", i.source]
+        for i in inputs.values()])
+
+
+def needs_table(node):
+    return table(["need", "how it comes about", "in sum"], node.needs())
+
+
+def limits_table(node):
+    def calls(v):
+        return "not known" if v != v else "no more" if math.isinf(v) else f"{max(v, 0):,.0f}"
+    rows = sorted(node.limits(), key=lambda r: r[1] if r[1] == r[1] else float("inf"))
+    return table(["limit", "calls, as installed", "planned against it", "calls then"],
+        [[what, calls(now), plan, calls(then)] for what, now, plan, then in rows])

@@ -15,7 +15,7 @@ import meters
 from runs import MEMORY
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "replay"))
-from harness import Process, Redis, Spoolwire, program, wait_for  # noqa: E402
+from harness import Process, Redis, Spoolwire, free_port, program, wait_for  # noqa: E402
 
 NET = f"10.87.{os.getpid() % 254 + 1}" # two runs at once do not meet
 PORT = 9443
@@ -165,7 +165,7 @@ class Endpoint(Process):
 
 class SharedRedis(Redis):
     def __init__(self, dir):
-        self.port = PORT + 1
+        self.port = free_port()
         Process.__init__(self, ["redis-server", "--port", self.port, "--bind", "127.0.0.1",
             f"{NET}.1", "--protected-mode", "no", "--save", "", "--appendonly", "no", "--dir", dir],
             os.path.join(dir, "redis.log"))
@@ -235,7 +235,7 @@ class Sim:
     def options(self, where):
         o = ["--num-threads=2", *self.load.options]
         if not self.load.bare:
-            o.append(f"--redis-url=redis://{NET}.1:{PORT + 1}/0")
+            o.append(f"--redis-url=redis://{NET}.1:{self.redis.port}/0")
         o += [f"--output-{self.load.files}"] if self.load.files else ["--output-storage=none"]
         if where and self.load.plain:
             o.append(f"--tcp-send-to={where}:{PORT}")
