@@ -12,13 +12,15 @@ class Case:
     rate: float = 0              # calls begun a second; 0: all within 5 s
     seconds: float = 20          # length of each call
     codec: str = "PCMA"
-    endpoint: str = "reads"      # reads, refuses, stalls, deaf; none: files are written
+    endpoint: str = "reads"      # reads, refuses, stalls, slow, deaf; none: files are written
     receiver: tuple = ()         # options of the endpoint
     send_buffer: int = 0         # [bytes] of the recorder's sockets; 0: as the system has it
     files: str = ""              # mixed, single
     feed: tuple = ()             # options of the feed
     ours: tuple = ()             # options of spoolwire
     only_ours: bool = False
+    drain: float = 1.5           # [s] from the last call to the recorder's end
+    freeze: bool = False         # the disk for 5 s, while calls end
     kill: bool = False           # kill -9 and a new start in mid-call
     by_name: bool = False        # not one of those that are all
 
@@ -39,6 +41,8 @@ def codec(name, shown=None):
     return Case(f"TLS, 500 streams of {shown or name}", 500, codec=name)
 
 
+# A stream is 16 kB/s; with so small buffers the endpoint takes a good two thirds of that.
+SLOW = ("--small-buffers", "--rate=14000")
 STALL = ("--small-buffers", "--stall-after=5000", "--stall-for=5000")
 
 CASES = { # those with `by_name` are a first look, and what tests make
@@ -51,6 +55,10 @@ CASES = { # those with `by_name` are a first look, and what tests make
     "refuse": Case("endpoint refuses, 200 streams", 200, endpoint="refuses"),
     "stall": Case("endpoint stalls for 5 s, small socket buffers, 200 streams", 200,
         endpoint="stalls", receiver=STALL, send_buffer=8192),
+    "slow": Case("endpoint reads slower than audio comes, small socket buffers, 200 streams", 200,
+        endpoint="slow", receiver=SLOW, send_buffer=8192, drain=15),
+    "frozen-200": Case("WAV mixed, disk frozen while calls end, 200 streams", 200, endpoint="none",
+        files="mixed", freeze=True),
     "churn": Case("churn, 100 calls/s of 3 s", 600, calls=2500, rate=100, seconds=3),
     "restart": Case("kill -9 and start in mid-call, 100 streams", 100, kill=True),
     "codec-g722": codec("G722", "G.722"),
@@ -66,6 +74,7 @@ CASES = { # those with `by_name` are a first look, and what tests make
     "try-wav": Case("WAV mixed, 20 streams", 20, rate=20, seconds=3, endpoint="none",
         files="mixed", by_name=True),
     "try-restart": Case("kill -9, 10 streams", 10, rate=20, seconds=7, kill=True, by_name=True),
-    "deaf-1000": Case("endpoint never reads, 1000 streams", 1000, endpoint="deaf",
-        receiver=("--no-read",), only_ours=True),
+    "deaf-1000": Case("endpoint never reads, small socket buffers, 1000 streams", 1000,
+        endpoint="deaf", receiver=("--no-read", "--small-buffers"), send_buffer=8192,
+        only_ours=True),
 }

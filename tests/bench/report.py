@@ -31,7 +31,7 @@ LEGEND = """
   not read in time (*queue*), still queued when their stream ended (*end*), and the rest, lost in the
   recorder or never sent (*inside*). A refusing endpoint hears nothing: there only the kernel's queues count.
 - **switches**: context switches a packet, voluntary and not. **calls**: system calls a packet, counted
-  for 3 s while all calls run (`perf stat -e raw_syscalls:sys_enter`).
+  for 3 s while all calls run, or as many end as begin (`perf stat -e raw_syscalls:sys_enter`).
 - **latency**: from a packet's being written to its first sample's being read by the endpoint.
 - **opened**: from a stream's section in the metafile to its being open. **closed**: from the end of a
   stream to its being closed, for which rtpengine waits. **removal**: of a whole call, whose streams end
@@ -177,7 +177,8 @@ def growth_table(found):
 def memory_table(found):
     rows = []
     for case, state in (("idle-1000", "idle: no packet yet"), ("tls-1000", "running over TLS"),
-            ("deaf-1000", "endpoint never reads, all buffers full"), ("wav-mixed-2000", "mixed WAV")):
+            ("deaf-1000", "endpoint never reads, tls-buffer-ms full"),
+            ("wav-mixed-2000", "mixed WAV")):
         for name, runs in found.get(case, {}).items():
             f = middle(runs)
             each = (f["peak_mib"] - f["base_mib"]) * 1024 / CASES[case].streams

@@ -25,6 +25,8 @@ PTIME_MS = 20
 COUNTED = 3    # [s] for which system calls are counted
 STAMP = 25     # of so many packets one says when it was written
 KILL_AFTER = 0.4 # of the length of a call
+FREEZE = 5       # [s]
+HEARD = ("reads", "stalls", "slow") # endpoints that get all of it in the end
 
 
 def build_tools(into):
@@ -99,7 +101,7 @@ class Run:
         self.case, self.recorder, self.tools, self.options = case, recorder, tools, options
         self.keep_dir, self.scale = keep, scale
         self.dir = tempfile.mkdtemp(prefix="spoolwire-bench-", dir=MEMORY)
-        self.processes, self.receiver, self.port = [], None, 0
+        self.processes, self.receiver, self.port, self.disk = [], None, 0, None
         for name in ("spool", "proc", "accounts", "state", "output", "received"):
             os.mkdir(self.path(name))
 
@@ -114,8 +116,12 @@ class Run:
         return process
 
     def close(self):
+        if self.disk:
+            self.disk.freeze(False) # who waits for it cannot be killed
         for p in reversed(self.processes):
             p.kill()
+        if self.disk:
+            self.disk.close()
         if not self.keep_dir:
             shutil.rmtree(self.dir, ignore_errors=True)
 
@@ -154,7 +160,7 @@ class Run:
     def start_feed(self):
         c = self.case
         extra = list(c.feed)
-        if c.codec == "PCMA" and c.endpoint in ("reads", "stalls"):
+        if c.codec == "PCMA" and c.endpoint in HEARD:
             extra.append(f"--stamp-every={STAMP}")
         if c.codec in ("G729", "AMR-WB"):
             random_frames(c.codec, self.path("frames"))
@@ -169,6 +175,8 @@ class Run:
     # ---- measuring ------------------------------------------------------------------------
 
     def measure(self):
+        if self.case.freeze:
+            self.disk = Disk(self.path("disk"), self.path("output"))
         self.start_endpoint()
         self.daemon = self.start_daemon()
         self.wait_for_watch()
@@ -180,7 +188,7 @@ class Run:
         self.feed = self.start_feed()
         calls = self.follow(meter, begun)
         if not self.case.kill:
-            time.sleep(1.5) # what still waits goes out
+            time.sleep(self.case.drain) # what still waits goes out
         found = meter.sum()
         idle = [b - a for a, b in zip(idle, meters.machine_ticks())]
         found.update(lasted_s=time.monotonic() - begun, idle=idle[0] / idle[1])
@@ -195,8 +203,9 @@ class Run:
         """Until the feed is done; system calls a second while all calls run, or None."""
         counter, calls = None, None
         ramp = self.calls / self.case.a_second
-        quiet = begun + ramp + 1.5
-        can_count = not self.case.kill and self.seconds > ramp + COUNTED + 2
+        # All calls run, or as many end as begin.
+        quiet = begun + min(ramp, self.seconds) + 1.5
+        can_count = not self.case.kill and abs(self.seconds - ramp) > COUNTED + 2
         while self.feed_runs():
             time.sleep(0.5)
             if self.case.kill and time.monotonic() > begun + KILL_AFTER * self.seconds:
@@ -204,10 +213,14 @@ class Run:
                 begun = float("inf")
             elif not meter.look():
                 raise RuntimeError(f"the daemon is gone:\n{self.daemon.text()[-2000:]}")
+            if self.disk:
+                self.disk.freeze(self.seconds < time.monotonic() - begun < self.seconds + FREEZE)
             if can_count and not counter and time.monotonic() > quiet:
                 counter = meters.SystemCalls(self.daemon.pid, COUNTED)
             if counter and calls is None and counter.over():
                 calls = counter.a_second()
+        if self.disk:
+            self.disk.freeze(False)
         return calls
 
     def feed_runs(self):
@@ -258,7 +271,7 @@ class Run:
     def ask_endpoint(self, found):
         stats = json.loads(self.receiver.text().strip().splitlines()[-1])
         found["connections"] = stats["connections"]
-        if self.case.endpoint in ("reads", "stalls"):
+        if self.case.endpoint in HEARD:
             found["heard_ms"] = stats["audio_ms"] - stats["silence_ms"]
         if stats.get("latency_ms", {}).get("n"):
             found.update({f"latency_{k}_ms": v for k, v in stats["latency_ms"].items() if k != "n"})
@@ -335,6 +348,25 @@ class Run:
             if found["delivered"] > packets / 1000:
                 found["cpu_per_million_delivered"] = found["cpu_s"] / found["delivered"] * 1e6
         found["lost_share"] = found["lost"] / packets
+
+
+class Disk:
+    """A file system of its own in memory, which can be frozen: who writes to it waits. Needs root."""
+
+    def __init__(self, image, at):
+        self.at, self.frozen = at, False
+        with open(image, "wb") as f:
+            f.truncate(512 << 20)
+        subprocess.run(["mkfs.ext4", "-q", image], check=True)
+        subprocess.run(["mount", "-o", "loop", image, at], check=True)
+
+    def freeze(self, on):
+        if on != self.frozen:
+            subprocess.run(["fsfreeze", "-f" if on else "-u", self.at], check=True)
+            self.frozen = on
+
+    def close(self):
+        subprocess.run(["umount", "-l", self.at], check=False)
 
 
 def children():
