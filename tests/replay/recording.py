@@ -65,12 +65,12 @@ class Recording:
                 self.put(begin + i * 0.02, port, voice.packet(), ("127.0.0.2", 40000 + 2 * n))
 
     def pcap(self):
-        data = struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 101)
+        parts = [struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 101)]
         for at, packet in self.packets:
             usec = int((self.begin + at) * 1e6)
-            data += struct.pack("<IIII", usec // 10**6, usec % 10**6, len(packet),
-                len(packet)) + packet
-        return data
+            parts += struct.pack("<IIII", usec // 10**6, usec % 10**6, len(packet),
+                len(packet)), packet
+        return b"".join(parts)
 
     def finish(self, metadata="", pcap=None, text=None):
         path = os.path.join(self.spool, "pcaps", self.parent + ".pcap")
