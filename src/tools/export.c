@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -179,6 +180,46 @@ static void draw(struct export *e)
 		e->bar ? "\033[K" : "\n");
 }
 
+static volatile sig_atomic_t interrupted; /* by this signal */
+
+static void on_signal(int number)
+{
+	interrupted = number;
+}
+
+/* Not those that whoever started us has switched off. */
+static void catch_signals(void)
+{
+	static const int numbers[] = { SIGINT, SIGTERM };
+	struct sigaction before, after = { .sa_handler = on_signal };
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+		if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler == SIG_DFL)
+			sigaction(numbers[i], &after, NULL);
+}
+
+/* In this run or before. */
+static size_t done(const struct export *e)
+{
+	size_t n = atomic_load(&e->stats.exported);
+
+	for (size_t i = 0; i < e->list.n; i++)
+		n += export_journal_has(e->journal, e->list.file[i].parent);
+	return n;
+}
+
+/* At once, as by a crash: the next run removes what was begun. The signal is what a shell sees. */
+static _Noreturn void stop(const struct export *e)
+{
+	size_t n = done(e);
+
+	fprintf(stderr, "%sspoolwire-ctl export: stopped: %zu of %zu files done, %zu left; the same "
+		"command goes on from here\n", e->bar ? "\n" : "", n, e->list.n, e->list.n - n);
+	signal(interrupted, SIG_DFL);
+	raise(interrupted);
+	abort();
+}
+
 static void watch(struct export *e)
 {
 	bool seen = e->bar || e->opts.progress;
@@ -186,8 +227,11 @@ static void watch(struct export *e)
 	bool over;
 
 	do {
-		for (usec_t t = 0; t < every && atomic_load(&e->working); t += 10 * MSEC)
+		for (usec_t t = 0; t < every && atomic_load(&e->working); t += 10 * MSEC) {
 			usleep(10 * MSEC);
+			if (interrupted)
+				stop(e);
+		}
 		over = !atomic_load(&e->working);
 		if (seen)
 			draw(e);
@@ -267,6 +311,7 @@ static void run(struct export *e)
 
 	e->began = clock_mono();
 	e->bar = !e->opts.quiet && isatty(STDERR_FILENO);
+	catch_signals();
 	atomic_store(&e->working, threads);
 	for (unsigned i = 0; i < threads; i++)
 		if (thread_start(&thread[i], "export", work, e) < 0) {

@@ -268,6 +268,26 @@ class ExportTest(Case):
         left = os.path.join(self.out, ".spoolwire-export", "recordings")
         self.assertEqual(os.listdir(left), [])
 
+    def test_interrupted(self):
+        """It says how far it is; the same command goes on from there."""
+        for n in range(3):
+            self.speaking(f"short{n}")
+        self.export(self.spool, "--format=opus")
+        long = self.speaking("long", 200.0)
+        journal = os.path.join(self.out, ".spoolwire-export", "journal")
+        for number in signal.SIGINT, signal.SIGTERM:
+            begun = read(journal).count(b"\nbegin ")
+            with subprocess.Popen([program("spoolwire-ctl"), "export", self.spool, "-o", self.out,
+                    "--format=opus"], stderr=subprocess.PIPE, text=True) as p:
+                wait_for("the long one", lambda: read(journal).count(b"\nbegin ") > begun)
+                p.send_signal(number)
+                said = p.communicate(timeout=DEADLINE)[1]
+            self.assertEqual(p.returncode, -number, said)
+            self.assertIn("3 of 4 files done, 1 left", said)
+            self.assertIn("the same command", said)
+        self.assertSummary(self.export(self.spool, "--format=opus"), exported=1, skipped=3)
+        self.assertEqual(len([name for name in self.files() if long.parent in name]), 6)
+
     def sounds(self, out):
         return {name: hashlib.sha256(data).hexdigest() for name, data in self.files(out).items()
             if name.endswith(".wav")}
