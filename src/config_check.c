@@ -136,17 +136,6 @@ static char *check_tls(struct config *c)
 
 /* ---- directories and call data --------------------------------------------------------- */
 
-static bool is_same_directory(const char *one, const char *other)
-{
-	size_t n = strlen(one), m = strlen(other);
-
-	while (n > 1 && one[n - 1] == '/')
-		n--;
-	while (m > 1 && other[m - 1] == '/')
-		m--;
-	return n == m && memcmp(one, other, n) == 0;
-}
-
 /* What we write must never look like something that rtpengine wrote. */
 static char *check_directories(struct config *c)
 {
@@ -160,7 +149,7 @@ static char *check_directories(struct config *c)
 	};
 
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
-		if (ours[i].path && is_same_directory(ours[i].path, c->spool_dir))
+		if (ours[i].path && strcmp(ours[i].path, c->spool_dir) == 0)
 			return xasprintf("%s must not be the spool-dir %s: give another directory",
 				ours[i].name, c->spool_dir);
 	return NULL;

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "config.h"
 #include "config_check.h"
+#include "config_value.h"
 #include "record/name.h"
 
 #define MAX_MODE    07777
@@ -57,21 +58,12 @@ static char *check_off(const struct config *c)
 		"remove one of them", c->output_mixed ? "output-mixed" : "output-single");
 }
 
-static bool has_dots(const char *path)
-{
-	for (const char *at = path; (at = strstr(at, "..")) != NULL; at += 2)
-		if ((at == path || at[-1] == '/') && (at[2] == '/' || !at[2]))
-			return true;
-	return false;
-}
-
 static char *check_directory(const char *name, const char *path)
 {
 	if (!path)
 		return NULL;
-	if (path[0] != '/' || has_dots(path))
-		return xasprintf("%s=%s may not be relative or go through ..: give all of the path",
-			name, path);
+	if (path[0] != '/' || config_after_dots(path))
+		return xasprintf("%s=%s leads nowhere: give all of the path, without ..", name, path);
 	if (strlen(path) > NAME_MAX_DIR)
 		return xasprintf("%s=%s is too long: give a directory of at most %d bytes", name, path,
 			NAME_MAX_DIR);
@@ -88,8 +80,13 @@ static char *check_names(struct config *c)
 	reason = check_directory("output-dir", c->output_dir);
 	if (!reason)
 		reason = check_directory("output-fallback-dir", c->output_fallback_dir);
-	for (char **dir = c->output_allow_dir; dir && *dir && !reason; dir++)
+	for (char **dir = c->output_allow_dir; dir && *dir && !reason; dir++) {
+		char *written = *dir;
+
+		*dir = config_absolute(written);
+		free(written);
 		reason = check_directory("output-allow-dir", *dir);
+	}
 	return reason;
 }
 

@@ -93,14 +93,65 @@ static char *set_word(struct config *c, const struct option *o, const char *valu
 	return NULL;
 }
 
-/* The daemon changes directory when it goes to the background; paths keep their meaning. */
-static char *absolute(const char *path)
+/* In place: "//", "/." and a "/" at the end mean nothing. */
+static void tidy(char *path)
 {
-	char here[PATH_MAX];
+	char *to = path;
 
-	if (path[0] == '/' || !getcwd(here, sizeof(here)))
+	for (const char *at = path; *at;) {
+		size_t n;
+
+		at += strspn(at, "/");
+		n = strcspn(at, "/");
+		if (n && !(n == 1 && *at == '.')) {
+			*to++ = '/';
+			memmove(to, at, n);
+			to += n;
+		}
+		at += n;
+	}
+	if (to == path)
+		*to++ = '/';
+	*to = '\0';
+}
+
+const char *config_after_dots(const char *path)
+{
+	const char *end = NULL;
+
+	for (const char *at = path; (at = strstr(at, "/..")) != NULL; at += 3)
+		if (at[3] == '/' || !at[3])
+			end = at + 3;
+	return end;
+}
+
+/* ".." leads where the kernel takes it, links and all. */
+static char *without_dots(char *path)
+{
+	const char *rest = config_after_dots(path);
+	char *head = rest ? xstrndup(path, (size_t)(rest - path)) : NULL;
+	char *real = head ? realpath(head, NULL) : NULL;
+	char *whole = real ? xasprintf("%s%s", real, rest) : NULL;
+
+	free(head);
+	free(real);
+	if (!whole)
+		return path;
+	free(path);
+	return whole;
+}
+
+/* Notes of recordings outlive this process, and directories are told apart by their letters. */
+char *config_absolute(const char *path)
+{
+	char here[PATH_MAX], *whole;
+
+	if (!path[0] || (path[0] != '/' && !getcwd(here, sizeof(here))))
 		return xstrdup(path);
-	return xasprintf("%s/%s", here, path);
+	whole = path[0] == '/' ? xstrdup(path) : xasprintf("%s/%s", here, path);
+	whole = without_dots(whole);
+	tidy(whole);
+	return whole;
 }
 
 static void set_string(struct config *c, const struct option *o, const char *value)
@@ -111,7 +162,7 @@ static void set_string(struct config *c, const struct option *o, const char *val
 	if (!*value)
 		*at = NULL;
 	else
-		*at = o->type == OPTION_PATH ? absolute(value) : xstrdup(value);
+		*at = o->type == OPTION_PATH ? config_absolute(value) : xstrdup(value);
 }
 
 static char *trimmed(const char *value)

@@ -16,6 +16,10 @@ char *config_set_number(struct config *, const struct option *, const char *valu
 /* Text, path, word and size. An empty value is the default's. Blanks at the end go, as in
  * rtpengine. */
 char *config_set_text(struct config *, const struct option *, const char *value);
+/* From where the daemon was started, without what means nothing in a path; malloc'd. "" stays, and
+ * ".." where it leads through what is not there. */
+char *config_absolute(const char *path);
+const char *config_after_dots(const char *path); /* behind its last ".."; NULL: it has none */
 void config_set_list(struct config *, const struct option *, char *const *values);
 
 #endif

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -275,6 +277,39 @@ static void test_recording_options(void **state)
 	config_free(&c);
 }
 
+/* As written, of wherever the daemon is started: what is asked of paths later is asked by letters. */
+static void test_directories(void **state)
+{
+	static const struct {
+		const char *written, *meant;
+	} rows[] = {
+		{ "rec", "/in/rec" }, { "./rec/", "/in/rec" }, { "..//in/rec", "/in/rec" },
+		{ "../rec", "/rec" }, { ".", "/in" },
+	};
+	char arg[64], allow[64], real[128], in[64], want[128];
+
+	(void)state;
+	assert_non_null(realpath(dir, real));
+	snprintf(in, sizeof(in), "%s/in", dir);
+	assert_int_equal(mkdir(in, 0700), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const struct config *c;
+		int before = open(".", O_RDONLY | O_DIRECTORY);
+
+		assert_int_equal(chdir(in), 0);
+		snprintf(arg, sizeof(arg), "--output-dir=%s", rows[i].written);
+		snprintf(allow, sizeof(allow), "--output-allow-dir=%s", rows[i].written);
+		c = ACCEPT(NULL, arg, allow);
+		assert_int_equal(fchdir(before), 0);
+		close(before);
+		snprintf(want, sizeof(want), "%s%s", real, rows[i].meant);
+		assert_string_equal(c->output_dir, want);
+		assert_string_equal(c->output_allow_dir[0], want);
+		config_free(&c);
+	}
+	rmdir(in);
+}
+
 static const struct {
 	const char *file;
 	const char *args[4];
@@ -316,8 +351,9 @@ static const struct {
 	{ NULL, { "--output-dir=/var/spool/rtpengine/" }, "output-dir must not be the spool-dir" },
 	{ NULL, { "--output-fallback-dir=/var/spool/rtpengine" }, "must not be the spool-dir" },
 	{ NULL, { "--output-dir=/a/../etc" }, "output-dir=/a/../etc" },
-	{ NULL, { "--output-allow-dir=here" }, "output-allow-dir=here" },
-	{ NULL, { "--output-allow-dir=/a", "--output-allow-dir=/.." }, "output-allow-dir=/.." },
+	{ NULL, { "--output-dir=/./var/spool//rtpengine/" }, "output-dir must not be the spool-dir" },
+	{ NULL, { "--output-allow-dir=" }, "output-allow-dir= leads nowhere" },
+	{ NULL, { "--output-allow-dir=/a", "--output-allow-dir=/b/.." }, "output-allow-dir=/b/.." },
 	{ NULL, { "--output-pattern=%c" }, "it has no %t" },
 	{ NULL, { "--output-pattern=%c%t%" }, "single %" },
 	{ NULL, { "--output-pattern=../%c%t" }, "gives no names" },
@@ -423,6 +459,7 @@ int main(void)
 		cmocka_unit_test(test_upstream_file),
 		cmocka_unit_test(test_recording_defaults),
 		cmocka_unit_test(test_recording_options),
+		cmocka_unit_test(test_directories),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_missing_file),
 		cmocka_unit_test(test_table),
