@@ -28,25 +28,29 @@ static bool is_later(const char *storage)
 	return false;
 }
 
-/* *files: "file" is among them; *named: anything is. */
+/* *files: "file" is among them; *named: anything is. rtpengine-recording (recording-daemon/main.c)
+ * refuses memory alone, too, and memory with file. */
 static char *check_storage(const struct config *c, bool *files, bool *named)
 {
-	bool no_format = c->output_format == CONFIG_NO_FORMAT;
+	bool memory = false, none = c->output_format == CONFIG_NO_FORMAT;
 
 	for (char **s = c->output_storage; s && *s; s++) {
-		bool memory = strcmp(*s, "memory") == 0 || strcmp(*s, "mem") == 0;
-		bool file = strcmp(*s, "file") == 0;
-
 		*named = true;
-		*files |= file;
-		if (file || strcmp(*s, "none") == 0 || (memory && no_format))
-			continue;
-		if (memory)
-			return xasprintf("output-storage=%s keeps recordings for a storage that this "
-				"version does not have: set output-storage=file or none", *s);
-		return xasprintf("output-storage=%s is %s: set output-storage=file or none", *s,
-			is_later(*s) ? "not in this version" : "not known");
+		if (strcmp(*s, "file") == 0)
+			*files = true;
+		else if (strcmp(*s, "none") == 0)
+			none = true;
+		else if (strcmp(*s, "memory") == 0 || strcmp(*s, "mem") == 0)
+			memory = true;
+		else
+			return xasprintf("output-storage=%s is %s: set output-storage=file or none",
+				*s, is_later(*s) ? "not in this version" : "not known");
 	}
+	if (memory && *files)
+		return xstrdup("output-storage=memory and file exclude each other: remove memory");
+	if (memory && !none)
+		return xstrdup("output-storage=memory goes with db, notify, s3 or gcs, which are not "
+			"in this version: set output-storage=file or none");
 	return NULL;
 }
 

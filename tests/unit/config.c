@@ -271,6 +271,9 @@ static void test_recording_options(void **state)
 	assert_true(c->recording && c->flush_packets);
 	assert_int_equal(c->output_owner, -1);
 	config_free(&c);
+	c = ACCEPT(SECTION "output-storage = memory;none\n", "--tls-send-to=h:1");
+	assert_false(c->recording);
+	config_free(&c);
 	c = ACCEPT(SECTION "output-storage = none;file\noutput-pattern = \\s\nredis-list = \\s\n", NULL);
 	assert_true(c->recording);
 	assert_string_equal(c->output_pattern, "%c-%r-%t");
@@ -344,7 +347,13 @@ static const struct {
 	{ NULL, { "--output-storage=notify" }, "notify is not in this version" },
 	{ NULL, { "--output-storage=s3" }, "s3 is not in this version" },
 	{ NULL, { "--output-storage=file", "--output-storage=gcs" }, "gcs is not in" },
-	{ NULL, { "--output-storage=memory" }, "output-storage=memory keeps" },
+	{ NULL, { "--output-storage=memory" }, "output-storage=memory goes with db, notify, s3 or gcs, "
+		"which are not in this version: set output-storage=file or none" },
+	{ NULL, { "--output-storage=mem", "--output-storage=file" },
+		"output-storage=memory and file exclude each other: remove memory" },
+	{ NULL, { "--output-storage=memory", "--output-storage=notify" }, "=notify is not in this" },
+	{ NULL, { "--output-storage=memory", "--output-storage=none", "--output-single" },
+		"output-single asks for recordings" },
 	{ NULL, { "--output-storage=tape" }, "tape is not known" },
 	{ NULL, { "--output-format=ogg" }, "wav|mp3|opus|flac|raw|none" },
 	{ NULL, { MINIMAL, "--output-single" }, "output-single asks for recordings" },
