@@ -126,6 +126,10 @@ def number(v):
     return f"{v:,.0f}" if v >= 1000 or v == int(v) else f"{v:.3g}"
 
 
+def over(has, each):
+    return has / each if each else float("inf")
+
+
 class Node:
     """The same numbers without their names, and what follows from them."""
 
@@ -212,47 +216,46 @@ class Node:
         return self.streams * self.queued * 1024 + pairs * self.chunks * 1024
 
     def limits(self):
-        """[(what, calls as installed, what is done, calls then)]: calls at which it is reached."""
+        """[(what, calls at which it is reached as installed, what is planned, calls then)]"""
         per = self.parties
-        a_port = 1 + 60 * self.held / self.lasts # ports of a connection, with its time after
         busy = per * self.rate / 1e6             # cores of a call for each µs of a packet
-        kernel, spare = busy * self.kernel, self.cores / 4
-        whole = busy * (self.kernel + self.intake + self.worker)
-        bits = per * (self.rtp_bits + self.tls_bits)
-        pairs = 2 * self.cores * self.chunks * 1024
-        planned = (self.intakes + 1) * self.workers * self.chunks * 1024
+        ports = per * (1 + 60 * self.held / self.lasts) # with their time after the connection
+        tls = self.kernel + self.intake + self.worker
+        pair = self.chunks * 1024
+        installed, planned = 2 * self.cores * pair, (self.intakes + 1) * self.workers * pair
+        queued, stalled = per * self.queued * 1024, per * 16000 # [bytes], [bytes/s]
+        yield ("`buffer-memory`, every endpoint stalls for 5 s: what is older becomes silence",
+            over(.75 * 256 * MIB, 5 * stalled), "`buffer-memory = 8G`, 10 s",
+            over(.75 * 8 * GIB, 10 * stalled))
         yield ("rtpengine: UDP ports of one address, 4 a call (`port-min`, `port-max`)", 10001 / 4,
             "three addresses, ports 10000 to 65535", 3 * 55536 / 4)
-        yield ("ports to one address of the endpoint", 28232 / (per * a_port),
-            "a name with four addresses: who gets no port takes the next", 4 * 28232 / (per * a_port))
-        yield ("`buffer-memory`, nothing slow", (.75 * 256 * MIB - pairs) / (per * self.queued * 1024),
-            "`buffer-memory = 2G`", (.75 * 2 * GIB - planned) / (per * self.queued * 1024))
-        yield ("`buffer-memory`, every endpoint stalls for 5 s: what is older becomes silence", .75 * 256 * MIB / (per * 5 * 16000),
-            "`buffer-memory = 8G`: 10 s", .75 * 8 * GIB / (per * 10 * 16000))
-        yield ("one intake thread, busy to 80 %", .8 / (busy * self.intake),
-            f"`intake-threads = {self.intakes}`", self.intakes * .8 / (busy * self.intake))
-        yield ("`max-calls`", 20000, "more, with `LimitNOFILE`", 74000)
-        yield ("the control thread, busy to 80 %", .8 * self.calls / self.control(),
-            "nothing: a second daemon on a second table", 1.6 * self.calls / self.control())
-        yield ("all cores, TLS only", .8 * self.cores / whole, "nothing: a second node",
-            1.6 * self.cores / whole)
-        all_of = whole + busy * self.mixer
-        yield ("all cores, TLS and mixed WAV", .8 * self.cores / all_of, "nothing: a second node",
-            1.6 * self.cores / all_of)
-        yield ("rtpengine's kernel part on a quarter of the cores (assumed)", spare / kernel,
-            "receive queues on half of them", 2 * spare / kernel)
-        yield ("the network, out", self.link / bits,
-            "`tls-send-to` by another interface", self.link / (per * self.tls_bits))
+        yield ("ports to one address of the endpoint", over(28232, ports),
+            "a name with four addresses: who gets no port takes the next", over(4 * 28232, ports))
+        yield ("`buffer-memory`, nothing slow", over(.75 * 256 * MIB - installed, queued),
+            "`buffer-memory = 8G`", over(.75 * 8 * GIB - planned, queued))
+        yield ("one intake thread, busy to 80 %", over(.8, busy * self.intake),
+            f"`intake-threads = {self.intakes}`", over(.8 * self.intakes, busy * self.intake))
+        yield ("`max-calls`", 20000, "`max-calls = 40000`", 40000)
         yield ("open files, 524288", (524288 - 128) / 7, "`LimitNOFILE = 1000000`", (10**6 - 128) / 7)
-        yield ("memory, running", self.memory * GIB / (per * self.running * 1024), "nothing",
-            self.memory * GIB / (per * self.running * 1024))
-        yield ("one Redis (assumed)", self.redis * self.calls / self.commands, "one for each node",
-            float("inf"))
-        yield ("one disk, mixed WAV: bytes (assumed)", self.disk / self.written,
-            "several output directories, by daemon", 2 * self.disk / self.written)
+        yield ("the network, out", over(self.link, per * (self.rtp_bits + self.tls_bits)),
+            "an interface for TLS alone", over(self.link, per * self.tls_bits))
+        yield ("memory, running", over(self.memory * GIB, per * self.running * 1024), "", None)
+        yield ("one disk, mixed WAV: bytes (assumed)", over(self.disk, self.written),
+            "a second daemon, with a disk of its own", over(2 * self.disk, self.written))
         yield ("4 writers that wait for fsync() (assumed)",
-            self.calls * 4e3 / (self.syncs() * self.fsync), "a disk with a cache that survives",
-            self.calls * 40e3 / (self.syncs() * self.fsync))
+            over(self.calls * 4e3, self.syncs() * self.fsync),
+            "a disk whose cache survives: a tenth of it",
+            over(self.calls * 40e3, self.syncs() * self.fsync))
+        yield ("one Redis (assumed)", over(self.redis * self.calls, self.commands),
+            "one for each node", None)
+        yield ("rtpengine's kernel part on a quarter of the cores (assumed)",
+            over(self.cores / 4, busy * self.kernel), "receive queues on half of them",
+            over(self.cores / 2, busy * self.kernel))
+        yield ("the control thread, busy to 80 %", over(.8 * self.calls, self.control()),
+            "a second daemon, on a second table", over(1.6 * self.calls, self.control()))
+        for what, each in (("TLS only", tls), ("TLS and mixed WAV", tls + self.mixer)):
+            yield (f"all cores to 80 %, {what}", over(.8 * self.cores, busy * each),
+                "a second node", over(1.6 * self.cores, busy * each))
 
 
 def table(heads, rows):
@@ -272,7 +275,8 @@ def needs_table(node):
 
 def limits_table(node):
     def calls(v):
-        return "not known" if v != v else "no more" if math.isinf(v) else f"{max(v, 0):,.0f}"
-    rows = sorted(node.limits(), key=lambda r: r[1] if r[1] == r[1] else float("inf"))
+        return "" if v is None else "not known" if math.isnan(v) else "any" if math.isinf(v) \
+            else f"{max(v, 0):,.0f}"
+    rows = sorted(node.limits(), key=lambda r: float("inf") if math.isnan(r[1]) else r[1])
     return table(["limit", "calls, as installed", "planned against it", "calls then"],
         [[what, calls(now), plan, calls(then)] for what, now, plan, then in rows])

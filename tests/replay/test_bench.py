@@ -48,6 +48,61 @@ class Bench(Case):
         self.assertLess(f["lost_share"], 0.1)
 
 
+class Scale(Case):
+    """The computation of docs/scaling.md, from runs that never were."""
+
+    def run_of(self, daemons, calls, seconds=10):
+        """A daemon's workers take 50 ms a second, 2 µs a packet, 3 ms a connection."""
+        streams = calls * 2
+        packets = streams * seconds * 50
+        worker = .05 * (2 + seconds) + packets * 2e-6 + streams * 3e-3
+        node = {"cpu": {"worker": worker, "intake": packets * 1e-6},
+            "wire": dict.fromkeys(("out_bytes", "out_packets", "in_bytes"), streams * seconds),
+            "io": {"syscw": 0, "wchar": 0}, "base_mib": 30, "peak_mib": 30 + streams / 10,
+            "count": {"packets_in": packets, "tls_connected": streams, "sources_opened": 2 * streams},
+            "queued_bytes": 0, "calls_when_asked": calls, "account_bytes": calls * 4000,
+            "time_wait": streams, "fed": {"overruns": 0}}
+        return {"load": {"name": f"d{daemons}-s{calls}-{seconds}", "daemons": daemons,
+            "calls": calls, "rate": calls / 2, "seconds": seconds, "streams": 2, "kind": "tls",
+            "files": ""}, "lasted_s": 4 + seconds, "nodes": [node] * daemons,
+            "endpoints": [{"cpu_s": streams * daemons * 1e-3}],
+            "redis": {"cpu_s": 0, "total_net_input_bytes": 0, "total_net_output_bytes": 0}}
+
+    def page(self, runs):
+        for name in ("scale.json", "page.md"):
+            with open(os.path.join(self.dir, name), "w", encoding="utf-8") as f:
+                f.write(json.dumps({"machine": {"cores": 2, "cpu": "x", "memory_mib": 1024,
+                    "kernel": "6"}, "runs": runs}) if name == "scale.json" else
+                    "before\n<!-- figures: begin -->\nof then\n<!-- figures: end -->\nafter\n")
+        p = subprocess.run([sys.executable, os.path.join(BENCH, "scale"), "--print",
+            os.path.join(self.dir, "scale.json"), "--bench", os.path.join(self.dir, "none"), "--write",
+            os.path.join(self.dir, "page.md")], capture_output=True, text=True, check=False)
+        self.assertNotIn("Traceback", p.stderr)
+        return p.returncode, read(os.path.join(self.dir, "page.md")).decode()
+
+    def test_of_linear_runs(self):
+        """What they were made of is found again; one daemon predicts two; the rest stays."""
+        status, page = self.page([self.run_of(*x) for x in ((1, 50), (1, 100), (1, 200), (1, 50, 20),
+            (2, 50), (2, 100, 20))])
+        self.assertEqual(status, 0, page)
+        self.assertTrue(page.startswith("before\n") and page.endswith("after\n"), page)
+        self.assertNotIn("of then", page)
+        self.assertIn("active second: 50 m, packet: 2 µ, connection: 3 m |", page)
+        self.assertRegex(page, r"\| d2-s50-10 \|[^|]*\| 2 / 2 \([+-]0%\)")
+        self.assertIn("| worker: to connect and shake hands | 3,000 µs a connection |", page)
+
+    def test_of_runs_that_are_not(self):
+        runs = [self.run_of(*x) for x in ((1, 50), (1, 100), (1, 200), (1, 50, 20), (2, 200))]
+        runs[-1]["nodes"][0]["cpu"]["worker"] *= 3
+        status, page = self.page(runs)
+        self.assertEqual(status, 1)
+        self.assertIn("**passed**", page)
+
+    def test_of_no_runs(self):
+        _, page = self.page([])
+        self.assertIn("| worker over TLS, 2000 streams | not measured |", page)
+
+
 class Hear(Case):
     def setUp(self):
         super().setUp()
