@@ -11,8 +11,9 @@ Input = collections.namedtuple("Input", "name value unit source")
 MIB, GIB = 2**20, 2**30
 ASSUMED = "assumed"
 SCALE, RUN = "`scale`", "`bench --case={}`"
-# Ethernet: header, checksum, preamble, gap; a veth counts the header only.
-FRAME, COUNTED = 38, 14
+FRAME = 38                      # [bytes] Ethernet: header, checksum, preamble, gap
+TCP, SEGMENT = 20 + 32, 1448    # [bytes] headers, and what is behind them
+RECORDS = 10                    # /s of a stream, with tls-latency-ms = 100
 RTP = 20 + 8 + 12 + 160 + FRAME # [bytes] of 20 ms of G.711
 
 
@@ -77,7 +78,7 @@ def known(judged, result, bench):
         "file_queued": ("buffer-memory of a recording, disk not slow",
             of("in queues [bytes]", "file now", "files") / 1024, "KiB", SCALE + ": mixed-*"),
         "out": ("TLS, bytes out", of(out, "stream-second"), "/s a stream", SCALE),
-        "packets": ("TLS, packets out", of(packets, "stream-second"), "/s a stream", SCALE),
+        "packets": ("TLS, packets out, before an interface cuts them", of(packets, "stream-second"), "/s a stream", SCALE),
         "held": ("ports held after their connection, 60 s each",
             of("ports held after their connection", "connection"), "a connection", SCALE),
         "redis_call": ("Redis: commands", of("Redis commands", "call"), "a call", SCALE),
@@ -143,7 +144,9 @@ class Node:
             if self.intake == self.intake else 4  # each half busy
         self.workers = self.cores * 3 // 4
         self.commands = self.begun * self.redis_call + self.calls / 5 * self.redis_follow
-        self.tls_bits = (self.out + self.packets * (FRAME - COUNTED)) * 8 # /s a stream
+        # A veth takes a record whole; an interface cuts it.
+        self.segments = RECORDS * -(-self.out // RECORDS // SEGMENT)
+        self.tls_bits = (self.out + self.segments * (TCP + FRAME)) * 8 # /s a stream, at most
         self.rtp_bits = RTP * 8 * self.rate
 
     def needs(self):
@@ -177,11 +180,11 @@ class Node:
             f"{n(s * self.rtp_bits / 1e9)} Gbit/s, {n(pps)} packets/s")
         yield ("network out", f"as much RTP, {n(s)} streams × {n(self.tls_bits / 1e3)} kbit/s of TLS",
             f"{n(s * (self.rtp_bits + self.tls_bits) / 1e9)} Gbit/s, "
-            f"{n(pps + s * self.packets)} packets/s")
+            f"{n(pps + s * self.segments)} packets/s")
         yield ("endpoints: connections, new ones", f"{n(s)}, {n(self.connects)}/s",
             f"{n((s * self.endpoint + self.connects * self.accept) / 1e6)} cores that only read")
-        yield ("endpoints: records", f"{n(s)} streams × 10/s (`tls-latency-ms = 100`)",
-            f"{n(s * 10)} records/s, {n(s * self.out / 1e6)} MB/s")
+        yield ("endpoints: records", f"{n(s)} streams × {RECORDS}/s (`tls-latency-ms = 100`)",
+            f"{n(s * RECORDS)} records/s, {n(s * self.out / 1e6)} MB/s")
         yield ("endpoints: after a restart", f"{n(s)} handshakes; {self.workers} workers begin 800/s "
             f"each; × {n(self.accept)} µs", f"{n(s / 800 / self.workers)} s of beginning them, "
             f"{n(s * self.accept / 1e6)} s of one core of the endpoints'")
