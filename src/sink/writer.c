@@ -33,7 +33,8 @@ struct lane {
 	struct writer *writer;
 	pthread_cond_t work;
 	struct job *first, **last;
-	unsigned waiting, threads;
+	unsigned waiting, threads, idle;
+	bool woken;                /* one of the idle has been, and has not looked yet */
 	usec_t since[MAX_THREADS]; /* that it is at its job; 0: it has none */
 };
 
@@ -52,12 +53,27 @@ struct writer {
 	bool stop;
 };
 
+/* One at a time: jobs come in bursts and most are short, so that whoever is awake has done them
+ * before a second thread is. Who gets one wakes the next, so that one that hangs keeps nobody. The
+ * signal itself comes after the mutex, or the woken would wait for that. */
+static bool wants_another(struct lane *l)
+{
+	bool wants = l->first && l->idle && !l->woken;
+
+	l->woken |= wants;
+	return wants;
+}
+
 static struct job *next_job(struct lane *l)
 {
 	struct job *j;
 
-	while (!l->first && !l->writer->stop)
+	while (!l->first && !l->writer->stop) {
+		l->idle++;
 		pthread_cond_wait(&l->work, &l->writer->mutex);
+		l->idle--;
+		l->woken = false;
+	}
 	j = l->first;
 	if (!j)
 		return NULL;
@@ -75,13 +91,17 @@ static void *run(void *arg)
 	struct writer *w = l->writer;
 	struct job *j;
 	usec_t *since;
+	bool more;
 
 	pthread_mutex_lock(&w->mutex);
 	since = &l->since[l->threads++];
 	while ((j = next_job(l))) {
 		w->running++;
 		*since = clock_mono();
+		more = wants_another(l);
 		pthread_mutex_unlock(&w->mutex);
+		if (more)
+			pthread_cond_signal(&l->work);
 		j->run(j->arg);
 		free(j);
 		pthread_mutex_lock(&w->mutex);
@@ -175,7 +195,7 @@ bool writer_put(struct writer *w, enum writer_work work, const char *path,
 {
 	struct job *j = xnew(struct job);
 	struct lane *l;
-	bool taken;
+	bool taken, wants;
 
 	j->run = run_job;
 	j->arg = arg;
@@ -187,9 +207,11 @@ bool writer_put(struct writer *w, enum writer_work work, const char *path,
 		l->last = &j->next;
 		l->waiting++;
 		w->waiting++;
-		pthread_cond_signal(&l->work);
 	}
+	wants = wants_another(l);
 	pthread_mutex_unlock(&w->mutex);
+	if (wants)
+		pthread_cond_signal(&l->work);
 	if (!taken)
 		free(j);
 	return taken;
