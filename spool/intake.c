@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Why epoll with a nap: blocked in epoll_wait, this thread would be woken for every packet. With a
- * nap one wake-up serves all that came in it, and idle streams (RTCP, hold) cost nothing.
+ * nap one wake-up serves all that came in it, and idle streams (RTCP, hold) cost nothing. A wake-up
+ * costs as much as ten packets, so naps are as long as the 5 ms for closing allow.
  *
  * Why all streams of a call are closed at its first end-of-stream: the kernel removes them one
  * after another, each removal waits for our close, and what the others still have queued would be
@@ -63,7 +64,7 @@ struct intake {
 	struct source *ending;   /* closed, but the worker's queue had no room for their end yet */
 	usec_t looked;           /* clock_mono of the last look at epoll that is complete */
 	usec_t swept;
-	usec_t awake_until;
+	usec_t period;           /* from look to look, now */
 	usec_t wall;             /* clock_steady of this pass: the time of its packets */
 	struct epoll_event events[EVENTS];
 	uint8_t scratch[SCRATCH];
@@ -170,7 +171,7 @@ static void on_end(struct intake *in, uint64_t call, struct source *s)
 		return;
 	close_group(in, g, s, false);
 	histogram_add(&in->times.eof_close, clock_mono() - in->looked);
-	in->awake_until = clock_mono() + in->opts.awake;
+	in->period = in->opts.awake;
 }
 
 static void on_readable(struct intake *in, struct source *s)
@@ -336,10 +337,19 @@ static bool unflushed(const struct intake *in)
 	return false;
 }
 
-static void nap(struct intake *in, usec_t now)
+/* After an end-of-stream the next one, which the kernel could not remove before, is looked for soon,
+ * then ever less soon. */
+static usec_t next_nap(struct intake *in, usec_t begin, usec_t now)
 {
-	usec_t length = now < in->awake_until ? in->opts.awake_nap : in->opts.nap;
-	struct timespec ts = { .tv_nsec = length * 1000 };
+	usec_t length = begin + in->period - now;
+
+	in->period = in->period * 2 < in->opts.period ? in->period * 2 : in->opts.period;
+	return length > in->opts.awake ? length : in->opts.awake;
+}
+
+static void nap(struct intake *in, usec_t begin, usec_t now)
+{
+	struct timespec ts = { .tv_nsec = next_nap(in, begin, now) * 1000 };
 	uint64_t woken;
 
 	if (!in->n_streams && !in->ending && !unflushed(in) && !atomic_load(&in->stop)) {
@@ -364,7 +374,7 @@ static void *run(void *arg)
 
 	log_info("intake: %s", thread_hurry());
 	while (!atomic_load(&in->stop)) {
-		usec_t begin = clock_mono();
+		usec_t begin = clock_mono(), now;
 
 		in->wall = clock_steady(begin);
 		take_arrivals(in);
@@ -374,8 +384,9 @@ static void *run(void *arg)
 		sweep(in, begin);
 		announce_delayed(in);
 		flush(in, begin);
-		histogram_add(&in->times.round, clock_mono() - begin);
-		nap(in, clock_mono());
+		now = clock_mono();
+		histogram_add(&in->times.round, now - begin);
+		nap(in, begin, now);
 	}
 	take_arrivals(in);
 	take_requests(in);
@@ -398,6 +409,7 @@ struct intake *intake_start(const struct intake_opts *opts)
 	in->magic = INTAKE_MAGIC;
 	in->opts = *opts;
 	in->looked = in->swept = clock_mono();
+	in->period = opts->period;
 	in->epoll = epoll_create1(EPOLL_CLOEXEC);
 	in->wake = eventfd(0, EFD_CLOEXEC);
 	if (in->epoll < 0 || in->wake < 0 || thread_start(&in->thread, "intake", run, in) < 0)

@@ -12,9 +12,8 @@
 #include "spool/source.h"
 
 struct intake_opts {
-	usec_t nap;            /* between rounds */
-	usec_t awake;          /* after an end-of-stream the next may wait behind it: look again */
-	usec_t awake_nap;      /* ... this often, for so long */
+	usec_t period;         /* from look to look */
+	usec_t awake;          /* after an end-of-stream the next may wait behind it: look this soon */
 	unsigned queues;       /* number of workers */
 	struct packetq **queue; /* ours to each of them; borrowed */
 	/* All sources of a call were closed because one of them ended (not because we were asked). */

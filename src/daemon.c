@@ -30,9 +30,8 @@
 #define OPENERS_LOST     64
 #define OPENERS_WAITING  20000
 #define OPENER_HANG      (5 * SEC)
-#define INTAKE_NAP       1500 /* [us] */
-#define INTAKE_AWAKE     (5 * MSEC)
-#define INTAKE_AWAKE_NAP 200 /* [us] */
+#define INTAKE_PERIOD    2500 /* [us] */
+#define INTAKE_AWAKE     200 /* [us] */
 #define TAIL_SPEED       8
 #define DATA_ELEMENTS    256
 #define DATA_ELEMENT     (256 * 1024)
@@ -281,7 +280,7 @@ static void start_readers(struct daemon *d)
 	d->intake = xalloc(d->intakes * sizeof(*d->intake));
 	for (unsigned i = 0; i < d->intakes; i++)
 		d->intake[i] = intake_start(&(struct intake_opts){
-			.nap = INTAKE_NAP, .awake = INTAKE_AWAKE, .awake_nap = INTAKE_AWAKE_NAP,
+			.period = INTAKE_PERIOD, .awake = INTAKE_AWAKE,
 			.queues = d->workers, .queue = d->queue[i],
 			.call_ended = calls_streams_ended, .arg = d->calls });
 	d->tail = tail_start(&(struct tail_opts){

@@ -83,8 +83,8 @@ int main(int argc, char **argv)
 	setrlimit(RLIMIT_NOFILE, &files); /* else pipe2() says so */
 	for (unsigned q = 0; q < queues; q++)
 		queue[q] = packetq_new(&budget, CHUNKS);
-	in = intake_start(&(struct intake_opts){ .nap = 1500, .awake = 5 * MSEC,
-		.awake_nap = 200, .queues = queues, .queue = queue, .call_ended = on_call_ended });
+	in = intake_start(&(struct intake_opts){ .period = 2500, .awake = 200,
+		.queues = queues, .queue = queue, .call_ended = on_call_ended });
 	for (unsigned i = 0; i < n; i++)
 		fd[i] = new_stream(in, queue, queues, i);
 	while (counter_sum(COUNT_SOURCES_OPENED) < n)
