@@ -89,6 +89,7 @@ static int feed_g711(
 	if (!out->frames)
 		return -EINVAL;
 	to = reserve(d, payload.n);
+#pragma GCC unroll 8 /* half as long again without */
 	for (size_t i = 0; i < payload.n; i++)
 		to[i] = table[payload.p[i]];
 	return 0;
