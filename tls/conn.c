@@ -435,7 +435,8 @@ bool conn_send(struct conn *c, struct span bytes)
 	must(bytes.n > 0 && bytes.n <= CONN_SEND_MAX);
 	if (!conn_has_room(c))
 		return false;
-	ERR_clear_error();
+	if (ERR_peek_error()) /* for each record: clearing nothing takes 800 instructions */
+		ERR_clear_error();
 	if (c->ssl)
 		ok = SSL_write(c->ssl, bytes.p, (int)bytes.n) == (int)bytes.n;
 	else
