@@ -285,11 +285,28 @@ static size_t append(struct backlog *b, struct span audio)
 	return n;
 }
 
+/* Nearly all audio: more of the newest run, and the newest block has room for it. */
+static bool extend(struct backlog *b, struct span audio)
+{
+	struct run *r = last_run(b);
+
+	if (!r || !r->audio || !audio.n || audio.n > BLOCK_DATA - b->tail ||
+		b->audio + audio.n > b->opts.max_bytes)
+		return false;
+	memcpy(b->newest->data + b->tail, audio.p, audio.n);
+	b->tail += audio.n;
+	b->audio += audio.n;
+	r->audio += audio.n;
+	return true;
+}
+
 size_t backlog_put(struct backlog *b, struct span audio)
 {
 	size_t lost = 0, n;
 
 	must(audio.n % b->opts.frame == 0);
+	if (extend(b, audio))
+		return 0;
 	while ((n = append(b, audio)) < audio.n) {
 		audio = span_skip(audio, n);
 		n = make_room(b, audio.n);
