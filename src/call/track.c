@@ -120,12 +120,14 @@ static struct voice *voice_of(struct track *t, unsigned pt)
 
 /* ---- one packet in its order ---- */
 
-static void put_out(struct track *t, usec_t at, const struct audio *a)
+/* Returns how long it is [us]. */
+static usec_t put_out(struct track *t, usec_t at, const struct audio *a)
 {
 	usec_t length = (usec_t)a->frames * SEC / a->rate_hz;
 
 	outlets_write(&t->env->outlets, at, a);
 	t->env->end = at + length;
+	return length;
 }
 
 static void fill_with_noise(struct track *t, usec_t to, uint32_t rate_hz)
@@ -249,8 +251,7 @@ static void play_audio(struct track *t, struct voice *v, const struct rtp *rtp, 
 	if (!a.frames)
 		return;
 	t->noisy = false;
-	count->audio += (usec_t)a.frames * SEC / a.rate_hz;
-	put_out(t, at, &a);
+	count->audio += put_out(t, at, &a);
 }
 
 static void play(struct track *t, const struct rtp *rtp, unsigned lost, usec_t now)
@@ -278,7 +279,8 @@ static void play(struct track *t, const struct rtp *rtp, unsigned lost, usec_t n
 
 /* ---- packets as they come ---- */
 
-void track_rtp(struct track *t, const struct rtp *rtp, usec_t now)
+/* What did not come as the next one in order. */
+static void reorder(struct track *t, const struct rtp *rtp, usec_t now)
 {
 	uint64_t lost_before = jitter_counts(t->jitter)->lost;
 	struct rtp next;
@@ -295,6 +297,14 @@ void track_rtp(struct track *t, const struct rtp *rtp, usec_t now)
 	}
 	while (jitter_get(t->jitter, now, &next, &lost))
 		play(t, &next, lost, now);
+}
+
+void track_rtp(struct track *t, const struct rtp *rtp, usec_t now)
+{
+	if (jitter_next(t->jitter, rtp->seq))
+		play(t, rtp, 0, now);
+	else
+		reorder(t, rtp, now);
 }
 
 void track_tick(struct track *t, usec_t now)

@@ -151,7 +151,7 @@ static void begin_at(struct jitter *j, uint16_t seq)
 static void step(struct jitter *j, bool came)
 {
 	uint64_t bit = 1ULL << (j->next & 63);
-	uint64_t *word = &j->seen[j->next % MAX_WINDOW / 64];
+	uint64_t *word = &j->seen[(j->next & (MAX_WINDOW - 1)) / 64];
 
 	*word = came ? *word | bit : *word & ~bit;
 	j->next++;
@@ -262,6 +262,15 @@ static enum jitter_result put_jump(struct jitter *j, const struct rtp *rtp, usec
 	}
 	keep(j, &j->suspect, 0, rtp, now);
 	return JITTER_HELD;
+}
+
+bool jitter_next(struct jitter *j, uint16_t seq)
+{
+	if (!j->begun || seq != (uint16_t)j->next || j->kept || j->beyond.state != SLOT_EMPTY)
+		return false;
+	j->count.in++;
+	pass(j);
+	return true;
 }
 
 enum jitter_result jitter_put(struct jitter *j, const struct rtp *rtp, usec_t now)

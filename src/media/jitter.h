@@ -33,6 +33,9 @@ struct jitter;
 
 struct jitter *jitter_new(const struct jitter_opts *);
 void jitter_free(struct jitter **);
+/* True: it is the next one and nothing waits, so it may be used as it came: nearly every packet.
+ * Otherwise nothing has happened, and jitter_put is to be called. */
+bool jitter_next(struct jitter *, uint16_t seq);
 enum jitter_result jitter_put(struct jitter *, const struct rtp *, usec_t now);
 /* The next kept packet that is due; valid until the next call. *lost: packets missing before it. */
 bool jitter_get(struct jitter *, usec_t now, struct rtp *, unsigned *lost);
