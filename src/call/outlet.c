@@ -64,7 +64,7 @@ static void choose_resampler(struct outlet *o, const struct audio *a)
 /* Where audio that should be at `want` goes: right behind the last one unless there is a gap. */
 static int64_t place(struct outlet *o, int64_t want)
 {
-	int64_t slack = (int64_t)o->rate_hz * SLACK_MS / 1000;
+	int64_t slack = o->rate_hz / (1000 / SLACK_MS);
 
 	if (!o->begun) {
 		o->begun = true;
@@ -78,23 +78,25 @@ static int64_t place(struct outlet *o, int64_t want)
 
 void outlet_write(struct outlet *o, usec_t at, const struct audio *in)
 {
-	struct audio a = *in;
+	struct audio resampled;
 	struct pcm pcm;
 	int64_t from, overlap;
 
 	choose_resampler(o, in);
-	if (o->resample)
-		resample_run(o->resample, in, &a);
-	if (!a.frames)
+	if (o->resample) {
+		resample_run(o->resample, in, &resampled);
+		in = &resampled;
+	}
+	if (!in->frames)
 		return;
 	from = place(o, position_of(o, at));
 	overlap = o->next - from;
-	if (overlap >= a.frames)
+	if (overlap >= in->frames)
 		return;
 	pcm = (struct pcm){
 		.position = o->next,
-		.samples = a.samples + overlap * o->channels,
-		.frames = a.frames - (unsigned)overlap,
+		.samples = in->samples + overlap * o->channels,
+		.frames = in->frames - (unsigned)overlap,
 		.channels = o->channels,
 		.rate_hz = o->rate_hz,
 	};

@@ -246,16 +246,21 @@ static void end_opening(struct stream *s)
 	opening_free(&o);
 }
 
+/* False: it comes after the opening. */
+static bool put_opening(struct stream *s, struct span packet, usec_t now)
+{
+	if (!s->opening)
+		s->opening = opening_new();
+	if (opening_put(s->opening, packet, now))
+		return true;
+	end_opening(s);
+	return false;
+}
+
 void stream_packet(struct stream *s, struct span packet, usec_t now)
 {
-	if (s->opens) {
-		if (!s->opening)
-			s->opening = opening_new();
-		if (opening_put(s->opening, packet, now))
-			return;
-		end_opening(s);
-	}
-	on_packet(s, packet, now);
+	if (!s->opens || !put_opening(s, packet, now))
+		on_packet(s, packet, now);
 }
 
 /* PCM has no packets to lose: the samples are the time. */

@@ -117,12 +117,6 @@ int rtp_parse(struct span payload, struct rtp *rtp)
 	return 0;
 }
 
-bool rtcp_is(struct span payload)
-{
-	return payload.n >= 4 && payload.p[0] >> 6 == 2 &&
-	       payload.p[1] >= 192 && payload.p[1] <= 223;
-}
-
 void udp_format(
 	uint8_t family, const uint8_t address[16], uint16_t port, char *out, size_t max)
 {

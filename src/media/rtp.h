@@ -28,7 +28,11 @@ int udp_parse(struct span packet, struct udp *);
  * payload. */
 int rtp_parse(struct span payload, struct rtp *);
 /* RTCP by RFC 5761: version 2 and packet type 192-223. */
-bool rtcp_is(struct span payload);
+static inline bool rtcp_is(struct span payload)
+{
+	return payload.n >= 4 && payload.p[0] >> 6 == 2 &&
+	       payload.p[1] >= 192 && payload.p[1] <= 223;
+}
 
 /* "192.0.2.1:5004", "[2001:db8::1]:5004" into out (at least 64 bytes). */
 void udp_format(uint8_t family, const uint8_t address[16], uint16_t port, char *out, size_t max);
