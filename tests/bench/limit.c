@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What one packet must cost on this machine, whoever writes the program: it has to be read, decoded,
- * stored, encrypted and sent. docs/hotpath.md tells what is made of it.
- *
- *     limit            the table; STREAMS in turn, so that what is cold in a daemon is cold here
- *     limit 1          a single stream: all is in the cache */
+ * stored, encrypted and sent: of STREAMS in turn, so that what is cold in a daemon is cold here.
+ * docs/hotpath.md tells what is made of it. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -30,7 +28,6 @@
 #define SHARE   5    /* packets in a record */
 #define ROUNDS  60
 
-static unsigned streams = STREAMS;
 static uint8_t packet[PACKET];
 static uint8_t record[RECORD + 256];
 
@@ -52,12 +49,12 @@ static double cheapest(void (*before)(unsigned i), void (*work)(unsigned i))
 	for (unsigned r = 0; r < ROUNDS; r++) {
 		double begin, took;
 
-		for (unsigned i = 0; before && i < streams; i++)
+		for (unsigned i = 0; before && i < STREAMS; i++)
 			before(i);
 		begin = used();
-		for (unsigned i = 0; i < streams; i++)
+		for (unsigned i = 0; i < STREAMS; i++)
 			work(i);
-		took = (used() - begin) / streams;
+		took = (used() - begin) / STREAMS;
 		least = took < least ? took : least;
 	}
 	return least;
@@ -71,10 +68,10 @@ static struct epoll_event *events;
 
 static void open_fifos(void)
 {
-	fifo = calloc(streams, sizeof(*fifo));
-	events = calloc(streams, sizeof(*events));
+	fifo = calloc(STREAMS, sizeof(*fifo));
+	events = calloc(STREAMS, sizeof(*events));
 	polled = epoll_create1(0);
-	for (unsigned i = 0; i < streams; i++) {
+	for (unsigned i = 0; i < STREAMS; i++) {
 		struct epoll_event e = { .events = EPOLLIN, .data.u32 = i };
 
 		must(pipe2(fifo[i], O_DIRECT | O_NONBLOCK) == 0);
@@ -99,10 +96,10 @@ static void look(unsigned i)
 {
 	if (i)
 		return;
-	must(epoll_wait(polled, events, (int)streams, 0) == (int)streams);
-	for (unsigned s = 0; s < streams; s++)
+	must(epoll_wait(polled, events, STREAMS, 0) == STREAMS);
+	for (unsigned s = 0; s < STREAMS; s++)
 		read_fifo(s);
-	must(epoll_wait(polled, events, (int)streams, 0) == 0);
+	must(epoll_wait(polled, events, STREAMS, 0) == 0);
 }
 
 /* ---- decoding and storing ---- */
@@ -117,7 +114,7 @@ static void open_decoder(void)
 	const char *reason;
 
 	decoder = decoder_new(&pcma, &reason);
-	stored = calloc(streams, sizeof(*stored));
+	stored = calloc(STREAMS, sizeof(*stored));
 	must(decoder && stored);
 }
 
@@ -144,8 +141,8 @@ static void open_ciphers(void)
 {
 	static const uint8_t key[32], iv[12];
 
-	cipher = calloc(streams, sizeof(EVP_CIPHER_CTX *));
-	for (unsigned i = 0; i < streams; i++) {
+	cipher = calloc(STREAMS, sizeof(EVP_CIPHER_CTX *));
+	for (unsigned i = 0; i < STREAMS; i++) {
 		cipher[i] = EVP_CIPHER_CTX_new();
 		must(EVP_EncryptInit_ex(cipher[i], EVP_aes_256_gcm(), NULL, key, iv) == 1);
 	}
@@ -197,9 +194,9 @@ static void open_connections(void)
 
 	must(bind(listener, (struct sockaddr *)&at, size) == 0 && listen(listener, 16) == 0);
 	getsockname(listener, (struct sockaddr *)&at, &size);
-	from = calloc(streams, sizeof(*from));
+	from = calloc(STREAMS, sizeof(*from));
 	arrived = epoll_create1(0);
-	for (unsigned i = 0; i < streams; i++) {
+	for (unsigned i = 0; i < STREAMS; i++) {
 		struct epoll_event e = { .events = EPOLLIN };
 
 		from[i] = socket(AF_INET, SOCK_STREAM, 0);
@@ -230,17 +227,15 @@ static void say(const char *what, double us, unsigned share, double *sum)
 	*sum += us / share;
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
 	struct rlimit files;
 	double sum = 0;
 
-	if (argc > 1)
-		streams = (unsigned)atoi(argv[1]);
-	must(streams > 0 && getrlimit(RLIMIT_NOFILE, &files) == 0);
+	must(getrlimit(RLIMIT_NOFILE, &files) == 0);
 	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
-	if (files.rlim_cur < 5 * streams) {
+	if (files.rlim_cur < 5 * STREAMS) {
 		printf("too few open files are allowed\n");
 		return 77;
 	}
@@ -248,7 +243,7 @@ int main(int argc, char **argv)
 	open_decoder();
 	open_ciphers();
 	open_connections();
-	printf("%u streams, the cheapest of %u rounds\n", streams, ROUNDS);
+	printf("%d streams, the cheapest of %d rounds\n", STREAMS, ROUNDS);
 	say("read() of a packet", cheapest(fill_fifo, read_fifo), 1, &sum);
 	say("decoding G.711", cheapest(NULL, decode), 1, &sum);
 	say("one copy of the samples", cheapest(NULL, store), 1, &sum);
