@@ -191,7 +191,7 @@ class Spoolwire(Process):
 
     def status(self):
         """Counters and times, asked for with SIGUSR1: {"packets_in": 5, "time open": {...}}."""
-        # A worker that has not ticked yet has no times: asked again then.
+        # A worker that has not ticked yet has no times, which come last: asked again then.
         mark = "status: calls_running"
 
         def answer():
@@ -200,8 +200,8 @@ class Spoolwire(Process):
             end = time.monotonic() + 1
             while time.monotonic() < end and self.alive():
                 said = self.text().split(mark)
-                if len(said) > asked + 1 and "worker_tick" in said[-1]:
-                    return True
+                if len(said) > asked + 1 and "intake_round" in said[-1]:
+                    return "worker_tick" in said[-1]
                 time.sleep(0.01)
             return False
         wait_for("the status", answer)
