@@ -8,7 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from engine import EngineCase, level, need  # noqa: E402
-from test_record import RecordCase, sounds  # noqa: E402
+from recorded import RecordCase, sounds  # noqa: E402
 
 SECONDS = 3
 # What each decodes to: [Hz].

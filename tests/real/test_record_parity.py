@@ -9,7 +9,7 @@ import pwd
 import stat
 
 from theirs import *  # noqa: F403
-from test_record import Voice, speak  # noqa: E402
+from recorded import Voice, speak  # noqa: E402
 
 FRAME = 0.02 # [s]
 TONES = (400, 1200) # [Hz] of caller and callee

@@ -11,8 +11,8 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import Hand, SOURCE, TIMES, main, rtp, wait_for  # noqa: E402
+from recorded import CALLEE, CALLER, RecordCase, Voice, speak  # noqa: E402
 from schema import Schema  # noqa: E402
-from test_record import CALLEE, CALLER, RecordCase, Voice, speak  # noqa: E402
 
 EVENT_PT = 101
 SDP = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\nc=IN IP4 192.0.2.1\r\nm=audio 30000 RTP/AVP 8 101\r\na={}\r\n"
