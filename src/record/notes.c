@@ -22,6 +22,7 @@
 #define MAX_LOOKS     8               /* for the newest of them: what is not found is not gone on with */
 #define MAX_LISTED    (1000 * 1000)
 #define NOTE_MODE     0600
+#define PREFIX_BYTES  32
 
 static const char *const format_name[] = {
 	[RECORDING_WAV] = "wav", [RECORDING_RAW] = "raw", [RECORDING_MP3] = "mp3",
@@ -229,12 +230,25 @@ static int name_note(const char *tmp, const char *state, uint64_t id, char **fil
 	return -EEXIST;
 }
 
+/* What our temporary files begin with. In a container one daemon after the other has the same number,
+ * so it also says when we began. */
+static void write_prefix(char out[PREFIX_BYTES])
+{
+	static _Atomic usec_t began;
+	usec_t then = 0, now = clock_wall();
+
+	if (atomic_compare_exchange_strong(&began, &then, now))
+		then = now;
+	snprintf(out, PREFIX_BYTES, "%u-%llx-", (unsigned)getpid(), (unsigned long long)then);
+}
+
 char *notes_temporary(const char *state)
 {
 	static atomic_uint serial; /* two threads never share a temporary file */
+	char prefix[PREFIX_BYTES];
 
-	return xasprintf("%s/recordings/%u-%u.tmp", state, (unsigned)getpid(),
-		atomic_fetch_add(&serial, 1));
+	write_prefix(prefix);
+	return xasprintf("%s/recordings/%s%u.tmp", state, prefix, atomic_fetch_add(&serial, 1));
 }
 
 int notes_prepare(const char *state, const struct note *n, char **tmp)
@@ -310,8 +324,16 @@ static int compare(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Somebody was killed between making a file and naming its note. NULL: no note, or no file. */
-static char *adopt(const char *state, const char *tmp)
+static bool ends_with(const char *name, const char *suffix)
+{
+	const char *dot = strrchr(name, '.');
+
+	return dot && strcmp(dot, suffix) == 0;
+}
+
+/* Somebody was killed between making a file and naming its note: it gets its name. What is no note, or
+ * one without a file, goes. */
+static void adopt(const char *state, const char *tmp)
 {
 	struct note n;
 	char *file = NULL, *part;
@@ -324,42 +346,43 @@ static char *adopt(const char *state, const char *tmp)
 	}
 	if (!file)
 		unlink(tmp);
+	free(file);
 	note_fini(&n);
-	return file;
 }
 
-static void add_name(char ***files, unsigned *n, char *name)
+/* Temporary files of others. */
+static void adopt_all(const char *state, DIR *d)
 {
-	*files = xrealloc(*files, (*n + 2) * sizeof(**files));
-	(*files)[(*n)++] = name;
+	char mine[PREFIX_BYTES];
+	struct dirent *e;
+
+	write_prefix(mine);
+	while ((e = readdir(d)))
+		if (ends_with(e->d_name, ".tmp") &&
+			strncmp(e->d_name, mine, strlen(mine)) != 0) {
+			char *tmp = xasprintf("%s/recordings/%s", state, e->d_name);
+
+			adopt(state, tmp);
+			free(tmp);
+		}
+	rewinddir(d);
 }
 
 char **notes_list(const char *state)
 {
-	char *dir = xasprintf("%s/recordings", state), mine[32];
+	char *dir = xasprintf("%s/recordings", state);
 	DIR *d = opendir(dir);
 	struct dirent *e;
 	char **files = xalloc(sizeof(*files));
 	unsigned n = 0;
 
-	snprintf(mine, sizeof(mine), "%u-", (unsigned)getpid());
+	if (d)
+		adopt_all(state, d);
 	while (d && n < MAX_LISTED && (e = readdir(d))) {
-		const char *end = strrchr(e->d_name, '.');
-		char *file;
-
-		if (!end)
+		if (!ends_with(e->d_name, ".json"))
 			continue;
-		file = xasprintf("%s/%s", dir, e->d_name);
-		if (strcmp(end, ".tmp") == 0 && strncmp(e->d_name, mine, strlen(mine)) != 0) {
-			char *adopted = adopt(state, file);
-
-			if (adopted)
-				add_name(&files, &n, adopted);
-		}
-		if (strcmp(end, ".json") == 0)
-			add_name(&files, &n, file);
-		else
-			free(file);
+		files = xrealloc(files, (n + 2) * sizeof(*files));
+		files[n++] = xasprintf("%s/%s", dir, e->d_name);
 	}
 	if (d)
 		closedir(d);

@@ -237,6 +237,35 @@ static void test_strange_things_in_the_directory(void **state)
 	free(file);
 }
 
+/* A container's daemon has the number that the one before it had. */
+static void test_left_by_the_same_number(void **state)
+{
+	struct note n = sample();
+	char path[200], left[200], *tmp, *file, **files;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/x.wav", dir);
+	n.path = path;
+	assert_int_equal(notes_prepare(dir, &n, &tmp), 0);
+	close(open(path, O_WRONLY | O_CREAT, 0600));
+	for (unsigned i = 0; i < 3; i++) {
+		snprintf(left, sizeof(left), "%s/recordings/%u-%u.tmp", dir, (unsigned)getpid(), i);
+		assert_int_equal(link(tmp, left), 0);
+	}
+	assert_int_equal(notes_add(dir, &n, &file), 0);
+	files = notes_list(dir);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_non_null(files[i]);
+		free(files[i]);
+	}
+	assert_null(files[4]);
+	free(files);
+	assert_int_equal(access(left, F_OK), -1);
+	assert_int_equal(access(tmp, F_OK), 0);
+	free(file);
+	free(tmp);
+}
+
 static void test_no_directory(void **state)
 {
 	struct note n = sample();
@@ -261,6 +290,7 @@ int main(void)
 		DISK_TEST(test_add_find_remove),
 		DISK_TEST(test_find_reads_no_directory),
 		DISK_TEST(test_strange_things_in_the_directory),
+		DISK_TEST(test_left_by_the_same_number),
 		DISK_TEST(test_no_directory),
 	};
 
