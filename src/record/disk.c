@@ -137,6 +137,20 @@ int disk_write(int fd, uint64_t at, struct span bytes)
 	return 0;
 }
 
+int disk_save(const char *path, unsigned mode, struct span content, bool safe)
+{
+	int fd = disk_create(path, mode), err;
+
+	if (fd < 0)
+		return fd;
+	err = disk_write(fd, 0, content);
+	if (!err && safe && fsync(fd) < 0)
+		err = -errno;
+	if (close(fd) < 0 && !err)
+		err = -errno;
+	return err;
+}
+
 ssize_t disk_read(int fd, uint64_t at, uint8_t *out, size_t max)
 {
 	size_t have = 0;

@@ -24,6 +24,8 @@ int disk_make_parents(const char *path, const struct disk_access *);
 void disk_give(int fd, const char *path, const struct disk_access *);
 
 int disk_write(int fd, uint64_t at, struct span); /* all of it */
+/* A new file of that; safe: on disk when this returns. What went wrong may leave a part of it. */
+int disk_save(const char *path, unsigned mode, struct span, bool safe);
 ssize_t disk_read(int fd, uint64_t at, uint8_t *out, size_t max); /* less at the end only */
 /* The bytes of a file, or as many of them as fit; *n is how many. */
 int disk_load(const char *path, uint8_t *out, size_t max, size_t *n);

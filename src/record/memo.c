@@ -15,7 +15,6 @@
 #include "record/notes.h"
 
 #define MAX_EVENTS 1000 /* of all runs together, as in one account */
-#define MODE       0600
 
 /* ---- the document, pure -------------------------------------------------------------------- */
 
@@ -167,24 +166,6 @@ char *memo_load(const char *state, const char *parent)
 	return text;
 }
 
-static int replace(const char *state, const char *file, struct span text)
-{
-	char *tmp = notes_temporary(state);
-	int fd = disk_create(tmp, MODE), err = fd;
-
-	if (fd >= 0) {
-		err = disk_write(fd, 0, text);
-		if (close(fd) < 0 && !err)
-			err = -errno;
-		if (!err && rename(tmp, file) < 0)
-			err = -errno;
-		if (err)
-			unlink(tmp);
-	}
-	free(tmp);
-	return err;
-}
-
 int memo_write(const char *state, const char *parent, const char *account_json)
 {
 	char *file = file_of(state, parent), *earlier, *text;
@@ -197,7 +178,7 @@ int memo_write(const char *state, const char *parent, const char *account_json)
 	if (text && strlen(text) <= MEMO_MAX_BYTES)
 		err = disk_make_parents(file, &(struct disk_access){ -1, -1, -1, -1 });
 	if (text && !err)
-		err = replace(state, file, span_text(text));
+		err = notes_replace(state, file, span_text(text), false);
 	free(text);
 	free(earlier);
 	free(file);

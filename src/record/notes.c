@@ -200,15 +200,8 @@ static char *name_of(const char *state, uint64_t id, unsigned number)
 static int write_note(const char *file, const struct note *n)
 {
 	char *text = note_json(n);
-	int fd = disk_create(file, NOTE_MODE), err = fd;
+	int err = disk_save(file, NOTE_MODE, span_text(text), true);
 
-	if (fd >= 0) {
-		err = disk_write(fd, 0, span_text(text));
-		if (!err && fsync(fd) < 0)
-			err = -errno;
-		if (close(fd) < 0 && !err)
-			err = -errno;
-	}
 	free(text);
 	return err;
 }
@@ -242,7 +235,8 @@ static void write_prefix(char out[PREFIX_BYTES])
 	snprintf(out, PREFIX_BYTES, "%u-%llx-", (unsigned)getpid(), (unsigned long long)then);
 }
 
-char *notes_temporary(const char *state)
+/* What is left of them goes at the next look. */
+static char *temporary_name(const char *state)
 {
 	static atomic_uint serial; /* two threads never share a temporary file */
 	char prefix[PREFIX_BYTES];
@@ -253,7 +247,7 @@ char *notes_temporary(const char *state)
 
 int notes_prepare(const char *state, const struct note *n, char **tmp)
 {
-	char *name = notes_temporary(state);
+	char *name = temporary_name(state);
 	int err = disk_make_parents(name, &(struct disk_access){ -1, -1, -1, -1 });
 
 	if (!err)
@@ -288,16 +282,25 @@ int notes_add(const char *state, const struct note *n, char **file)
 	return err ? err : notes_commit(state, n, &tmp, file);
 }
 
-int notes_update(const char *state, const char *file, const struct note *n)
+int notes_replace(const char *state, const char *file, struct span content, bool safe)
 {
-	char *tmp = notes_temporary(state);
-	int err = write_note(tmp, n);
+	char *tmp = temporary_name(state);
+	int err = disk_save(tmp, NOTE_MODE, content, safe);
 
 	if (!err && rename(tmp, file) < 0)
 		err = -errno;
 	if (err)
 		unlink(tmp);
 	free(tmp);
+	return err;
+}
+
+int notes_update(const char *state, const char *file, const struct note *n)
+{
+	char *text = note_json(n);
+	int err = notes_replace(state, file, span_text(text), true);
+
+	free(text);
 	return err;
 }
 

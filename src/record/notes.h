@@ -32,8 +32,8 @@ int notes_prepare(const char *state, const struct note *, char **tmp);
 int notes_commit(const char *state, const struct note *, char **tmp, char **file); /* takes it */
 int notes_update(const char *state, const char *file, const struct note *);
 int notes_remove(const char *file);
-/* A name in that directory that nobody has; what is left of such files goes at the next look. */
-char *notes_temporary(const char *state);
+/* A file in the same directory: as a whole, or as it was. safe: on disk when this returns. */
+int notes_replace(const char *state, const char *file, struct span content, bool safe);
 /* The newest of that parent and label, among the first eight names; -ENOENT. Reads no directory. */
 int notes_find(const char *state, const char *parent, const char *label, struct note *,
 	char **file);

@@ -275,19 +275,6 @@ bool writer_stop(struct writer **wp, usec_t deadline)
 	return true;
 }
 
-static int write_all(int fd, struct span content)
-{
-	while (content.n) {
-		ssize_t n = write(fd, content.p, content.n);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0)
-			content = span_skip(content, (size_t)n);
-	}
-	return 0;
-}
-
 static int write_file(const char *path, struct span content, unsigned mode)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
@@ -295,7 +282,7 @@ static int write_file(const char *path, struct span content, unsigned mode)
 
 	if (fd < 0)
 		return -errno;
-	err = write_all(fd, content);
+	err = disk_write(fd, 0, content);
 	if (!err && fsync(fd) < 0)
 		err = -errno;
 	if (close(fd) < 0 && !err)
