@@ -78,3 +78,10 @@ ptrdiff_t span_unescape(struct span s, uint8_t *out, size_t max)
 	}
 	return (ptrdiff_t)n;
 }
+
+uint64_t span_hash(struct span s, uint64_t before)
+{
+	for (size_t i = 0; i < s.n; i++)
+		before = (before ^ s.p[i]) * 0x100000001b3u;
+	return before;
+}

@@ -87,4 +87,9 @@ bool span_number(struct span s, uint64_t max, uint64_t *out);
  * Returns the bytes written, or -1 when they did not fit. No NUL is added. */
 ptrdiff_t span_unescape(struct span s, uint8_t *out, size_t max);
 
+/* FNV-1a of what came before, SPAN_HASH for nothing, and of s: who can choose the bytes can make two
+ * that are equal. */
+#define SPAN_HASH 0xcbf29ce484222325u
+uint64_t span_hash(struct span s, uint64_t before);
+
 #endif

@@ -34,14 +34,10 @@ void tally_free(struct tally **t)
 	*t = NULL;
 }
 
-/* FNV-1a, 64 bits: who can make two elements collide pushes both, and loses one of his own. */
+/* Who can make two elements collide pushes both, and loses one of his own. */
 uint64_t tally_hash(struct span element)
 {
-	uint64_t hash = 0xcbf29ce484222325u;
-
-	for (size_t i = 0; i < element.n; i++)
-		hash = (hash ^ element.p[i]) * 0x100000001b3u;
-	return hash;
+	return span_hash(element, SPAN_HASH);
 }
 
 /* A call has a handful of elements: a walk is enough. */

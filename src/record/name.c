@@ -30,7 +30,7 @@ struct making {
 	/* The component being made: its first bytes, all of its length, a hash of all of it. */
 	char text[MAX_COMPONENT + 1];
 	size_t length;
-	uint64_t hash;     /* FNV-1a */
+	uint64_t hash;
 	bool from_call;    /* something of the call stands in it, be it empty */
 	/* What %INT has left of the call-id, and the bytes it took of the first one's escape. */
 	struct span prefix;
@@ -40,7 +40,7 @@ struct making {
 static void begin_component(struct making *m)
 {
 	m->length = 0;
-	m->hash = 0xcbf29ce484222325;
+	m->hash = SPAN_HASH;
 	m->from_call = false;
 }
 
@@ -50,8 +50,8 @@ static void put(struct making *m, const char *bytes, size_t n)
 		if (m->length < sizeof(m->text))
 			m->text[m->length] = bytes[i];
 		m->length++;
-		m->hash = (m->hash ^ (uint8_t)bytes[i]) * 0x100000001b3;
 	}
+	m->hash = span_hash(span_of(bytes, n), m->hash);
 }
 
 static void append(struct making *m, const char *text, size_t bytes)

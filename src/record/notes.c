@@ -179,17 +179,12 @@ bool note_parse(struct span bytes, struct note *out)
 
 /* ---- on disk ------------------------------------------------------------------------------- */
 
-/* FNV-1a. Two that are equal by chance are told apart by what is in them. */
+/* Two that are equal by chance are told apart by what is in them. */
 static uint64_t hash(const char *parent, const char *label)
 {
-	uint64_t h = 0xcbf29ce484222325u;
+	uint64_t h = span_hash(span_text(parent), SPAN_HASH);
 
-	for (const char *c = parent; *c; c++)
-		h = (h ^ (unsigned char)*c) * 0x100000001b3u;
-	h = (h ^ 0xff) * 0x100000001b3u;
-	for (const char *c = label; *c; c++)
-		h = (h ^ (unsigned char)*c) * 0x100000001b3u;
-	return h;
+	return span_hash(span_text(label), span_hash(span_text("\xff"), h));
 }
 
 static char *name_of(const char *state, uint64_t id, unsigned number)

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/span.h"
 #include "tools/export.h"
 
 #define SUFFIX ".pcap"
@@ -37,18 +38,16 @@ static bool has_random_tag(const char *name)
 }
 
 /* "<call-id>-<16 hex>", as rtpengine has it. A pcap that was given another name gets a tag of its
- * place (FNV-1a), so that two of one name are two calls. */
+ * place, so that two of one name are two calls. */
 static char *parent_of(const char *path)
 {
 	char *name = name_of(path), *real, *parent;
-	uint64_t hash = 0xcbf29ce484222325u;
 
 	if (has_random_tag(name))
 		return name;
 	real = realpath(path, NULL);
-	for (const char *c = real ? real : path; *c; c++)
-		hash = (hash ^ (uint8_t)*c) * 0x100000001b3u;
-	parent = xasprintf("%.200s-%016llx", name, (unsigned long long)hash);
+	parent = xasprintf("%.200s-%016llx", name,
+		(unsigned long long)span_hash(span_text(real ? real : path), SPAN_HASH));
 	free(real);
 	free(name);
 	return parent;

@@ -127,6 +127,17 @@ static void test_cut(void **state)
 	assert_false(span_is(s, "hell"));
 }
 
+/* The vectors of its inventors. */
+static void test_hash(void **state)
+{
+	(void)state;
+	assert_true(span_hash(span_of(NULL, 0), SPAN_HASH) == SPAN_HASH);
+	assert_true(span_hash(span_text("a"), SPAN_HASH) == 0xaf63dc4c8601ec8cu);
+	assert_true(span_hash(span_text("foobar"), SPAN_HASH) == 0x85944171f73967e8u);
+	assert_true(span_hash(span_text("bar"), span_hash(span_text("foo"), SPAN_HASH)) ==
+		0x85944171f73967e8u);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -136,6 +147,7 @@ int main(void)
 		cmocka_unit_test(test_unescape),
 		cmocka_unit_test(test_reads_stay_inside),
 		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_hash),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
