@@ -20,9 +20,16 @@ static usec_t mtime_of(const struct stat *st)
 	return (usec_t)st->st_mtim.tv_sec * SEC + st->st_mtim.tv_nsec / 1000;
 }
 
+static const char *base_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
 static char *name_of(const char *path)
 {
-	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	const char *name = base_of(path);
 	size_t n = strlen(name);
 
 	if (n > strlen(SUFFIX) && strcmp(name + n - strlen(SUFFIX), SUFFIX) == 0)
@@ -55,9 +62,7 @@ static char *parent_of(const char *path)
 
 static char *dir_of(const char *path)
 {
-	const char *slash = strrchr(path, '/');
-
-	return slash ? xstrndup(path, (size_t)(slash - path) + 1) : xstrdup("");
+	return xstrndup(path, (size_t)(base_of(path) - path));
 }
 
 /* In a spool, or taken out of it and put beside the pcap. */
@@ -106,6 +111,18 @@ static bool may_run(const struct export_file *f)
 	return !whole && clock_wall() - last < STILL;
 }
 
+static void free_file(struct export_file *f)
+{
+	free(f->path);
+	free(f->parent);
+}
+
+static void bad(struct export_list *l, const char *path, const char *why)
+{
+	l->bad++;
+	fprintf(stderr, "spoolwire-ctl export: %s: %s\n", log_mark(path), why);
+}
+
 static void add(struct export_list *l, const struct export_opts *o, const char *path,
 	const struct stat *st)
 {
@@ -113,23 +130,20 @@ static void add(struct export_list *l, const struct export_opts *o, const char *
 
 	if ((o->after && f.mtime < o->after) || (o->before && f.mtime >= o->before))
 		return;
+	if (strchr(base_of(path), '\n')) { /* the journal is one of lines */
+		bad(l, path, "a line break in its name");
+		return;
+	}
 	f.path = xstrdup(path);
 	f.parent = parent_of(path);
 	if (may_run(&f)) {
 		l->running++;
-		free(f.path);
-		free(f.parent);
+		free_file(&f);
 		return;
 	}
 	if ((l->n & (l->n - 1)) == 0) /* full at each power of two */
 		l->file = xrealloc(l->file, (l->n ? 2 * l->n : 1) * sizeof(*l->file));
 	l->file[l->n++] = f;
-}
-
-static void bad(struct export_list *l, const char *path, const char *why)
-{
-	l->bad++;
-	fprintf(stderr, "spoolwire-ctl export: %s: %s\n", log_mark(path), why);
 }
 
 static void add_dir(struct export_list *l, const struct export_opts *o, const char *dir)
@@ -206,8 +220,7 @@ static void drop_doubles(struct export_list *l)
 	qsort(l->file, l->n, sizeof(*l->file), by_parent);
 	for (size_t i = 0; i < l->n; i++) {
 		if (n && strcmp(l->file[n - 1].parent, l->file[i].parent) == 0) {
-			free(l->file[i].path);
-			free(l->file[i].parent);
+			free_file(&l->file[i]);
 			continue;
 		}
 		l->file[n++] = l->file[i];
@@ -228,10 +241,8 @@ void export_list_make(const struct export_opts *o, struct export_list *out)
 
 void export_list_free(struct export_list *l)
 {
-	for (size_t i = 0; i < l->n; i++) {
-		free(l->file[i].path);
-		free(l->file[i].parent);
-	}
+	for (size_t i = 0; i < l->n; i++)
+		free_file(&l->file[i]);
 	free(l->file);
 	*l = (struct export_list){ 0 };
 }

@@ -314,6 +314,18 @@ class ExportTest(Case):
         os.unlink(other)
         self.assertEqual(self.sounds(self.out), whole)
 
+    def test_a_name_that_breaks_lines(self):
+        """It could say in the journal that another call is done."""
+        honest = self.speaking("honest")
+        evil = os.path.join(self.spool, "pcaps", f"x\ndone {honest.parent}")
+        shutil.copy(os.path.join(self.spool, "pcaps", honest.parent + ".pcap"), evil + ".pcap")
+        os.rename(os.path.join(self.spool, "pcaps", honest.parent + ".pcap"), self.dir + "/kept")
+        said = self.export(self.spool, status=1)
+        self.assertIn("a line break in its name", said)
+        self.assertSummary(said, exported=0, failed=1)
+        os.rename(self.dir + "/kept", os.path.join(self.spool, "pcaps", honest.parent + ".pcap"))
+        self.assertSummary(self.export(self.spool, status=1), exported=1, skipped=0, failed=1)
+
     def test_one_at_a_time(self):
         self.speaking("alone")
         self.export(self.spool)
