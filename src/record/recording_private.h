@@ -27,9 +27,7 @@ struct recording {
 
 #define RECORDING_MAGIC 0x4ec04d17u
 
-/* From a note, and whatever the file is by now, made right. Takes the note and its file's name.
- * NULL: *error: -ENOENT: the file is gone, -EBUSY: somebody writes it, -EBADMSG: it is not ours. */
-struct recording *recording_reopen(struct note *, char **file, const char *state, int *error);
+struct recording *recording_new(const struct recording_opts *); /* without a file */
 void recording_free(struct recording **); /* all that is on disk stays */
 
 struct disk_access recording_access(const struct recording *);
@@ -37,6 +35,7 @@ bool recording_is_growing(const struct recording_opts *);
 /* A path that nobody has; *from is where the search goes on next time, at first 0. Malloc'd. */
 char *recording_free_path(const char *path, unsigned *from);
 int recording_write_header(struct recording *);
+int recording_start_live(struct recording *, uint64_t at); /* growing MP3; [bytes] */
 struct note recording_note(const struct recording *); /* borrows its texts */
 
 #endif
