@@ -440,19 +440,19 @@ void peer_put_silence(struct peer *p, uint64_t bytes)
 	backlog_put_silence(p->backlog, bytes);
 }
 
-/* max_speed times real time, and no more saved up than a moment of it. */
+/* max_speed times real time; no more of it is saved up than a moment, however seldom we tick. */
 static void earn(struct peer *p, usec_t elapsed)
 {
 	uint64_t speed = (uint64_t)p->opts.max_speed * p->opts.bytes_per_second;
-	uint64_t most = speed / 16 + p->opts.coalesce + p->opts.frame;
-	uint64_t sum = p->allowance + speed * (uint64_t)(elapsed < SEC ? elapsed : SEC) / SEC;
+	uint64_t moment = speed / 16 + p->opts.coalesce + p->opts.frame;
+	uint64_t earned = speed * (uint64_t)(elapsed < SEC ? elapsed : SEC) / SEC;
 
-	p->allowance = (size_t)(sum < most ? sum : most);
+	p->allowance = (size_t)((p->allowance < moment ? p->allowance : moment) + earned);
 }
 
 void peer_tick(struct peer *p, usec_t now)
 {
-	earn(p, p->now ? now - p->now : SEC);
+	earn(p, p->now ? now - p->now : SEC / 16);
 	p->now = now;
 	if (p->conn)
 		conn_tick(p->conn, now);
