@@ -47,6 +47,15 @@ static unsigned ring_count(struct ring *r)
 	       atomic_load_explicit(&r->head, memory_order_acquire);
 }
 
+static struct chunk *ring_peek(struct ring *r)
+{
+	unsigned head = atomic_load_explicit(&r->head, memory_order_relaxed);
+
+	if (head == atomic_load_explicit(&r->tail, memory_order_acquire))
+		return NULL;
+	return r->slot[head & r->mask];
+}
+
 static bool ring_put(struct ring *r, struct chunk *c)
 {
 	unsigned tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
@@ -60,13 +69,12 @@ static bool ring_put(struct ring *r, struct chunk *c)
 
 static struct chunk *ring_take(struct ring *r)
 {
-	unsigned head = atomic_load_explicit(&r->head, memory_order_relaxed);
-	struct chunk *c;
+	struct chunk *c = ring_peek(r);
 
-	if (head == atomic_load_explicit(&r->tail, memory_order_acquire))
-		return NULL;
-	c = r->slot[head & r->mask];
-	atomic_store_explicit(&r->head, head + 1, memory_order_release);
+	if (c)
+		atomic_store_explicit(&r->head,
+			atomic_load_explicit(&r->head, memory_order_relaxed) + 1,
+			memory_order_release);
 	return c;
 }
 
@@ -78,10 +86,15 @@ static void chunk_free(struct packetq *q, struct chunk *c)
 	budget_return(q->budget, PACKETQ_CHUNK);
 }
 
+/* Only when there is a place for it in the queue: so no chunk stays open, with old packets that the
+ * consumer cannot see, for longer than OPEN_MAX. */
 static struct chunk *chunk_new(struct packetq *q)
 {
-	struct chunk *c = ring_take(&q->spare);
+	struct chunk *c;
 
+	if (ring_count(&q->full) > q->full.mask)
+		return NULL;
+	c = ring_take(&q->spare);
 	if (!c) {
 		if (!budget_take_reserved(q->budget, PACKETQ_CHUNK))
 			return NULL;
@@ -129,14 +142,12 @@ static size_t record_size(size_t bytes)
 	return (sizeof(struct packet) + bytes + 7) & ~(size_t)7;
 }
 
-static bool hand_over(struct packetq *q)
+static void hand_over(struct packetq *q)
 {
-	if (!q->open || !q->open->used)
-		return true;
-	if (!ring_put(&q->full, q->open))
-		return false;
+	bool has_place = ring_put(&q->full, q->open);
+
+	must(has_place);
 	q->open = NULL;
-	return true;
 }
 
 bool packetq_put(struct packetq *q, void *to, enum packet_kind kind, usec_t time, struct span data)
@@ -145,8 +156,8 @@ bool packetq_put(struct packetq *q, void *to, enum packet_kind kind, usec_t time
 	struct packet *p;
 
 	must(need <= PACKETQ_CHUNK - sizeof(struct chunk));
-	if (q->open && q->open->used + need > PACKETQ_CHUNK - sizeof(struct chunk) && !hand_over(q))
-		return false;
+	if (q->open && q->open->used + need > PACKETQ_CHUNK - sizeof(struct chunk))
+		hand_over(q);
 	if (!q->open) {
 		q->open = chunk_new(q);
 		if (!q->open)
@@ -174,7 +185,8 @@ bool packetq_flush(struct packetq *q, usec_t now)
 		q->opened = now;
 	if (!idle && now - q->opened < OPEN_MAX)
 		return false;
-	return hand_over(q) && idle;
+	hand_over(q);
+	return idle;
 }
 
 bool packetq_unflushed(const struct packetq *q)
@@ -197,11 +209,23 @@ static void recycle(struct packetq *q, struct chunk *c)
 		chunk_free(q, c);
 }
 
+static bool is_read(const struct chunk *c)
+{
+	return !c || c->read == c->used;
+}
+
+const struct packet *packetq_peek(struct packetq *q)
+{
+	const struct chunk *c = is_read(q->reading) ? ring_peek(&q->full) : q->reading;
+
+	return c ? (const struct packet *)(const void *)(c->data + c->read) : NULL;
+}
+
 static struct chunk *next_chunk(struct packetq *q)
 {
 	struct chunk *c = q->reading;
 
-	if (c && c->read < c->used)
+	if (!is_read(c))
 		return c;
 	if (q->held > q->full.mask)
 		return NULL;

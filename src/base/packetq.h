@@ -47,7 +47,8 @@ bool packetq_unflushed(const struct packetq *); /* something is put but not visi
 bool packetq_half_full(struct packetq *); /* for producers that can wait, as files can */
 
 /* Consumer: the next packet, its own until packetq_done; NULL when there is none, or when it has
- * packets out of max_chunks chunks that are not done. */
+ * packets out of max_chunks chunks that are not done. Peek: it stays where it is. */
+const struct packet *packetq_peek(struct packetq *);
 struct packet *packetq_get(struct packetq *);
 void packetq_done(struct packet *);
 
