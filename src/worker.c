@@ -14,17 +14,19 @@
 
 #define TICK_MS   20
 #define MAX_TURNS 5
+#define MAX_STEP  (500 * MSEC) /* of a call's packets between ticks: mixers and queues of sinks take
+				* no more at once */
 
 #define WORKER_MAGIC 0x304ce401u
 
 enum letter_kind {
 	LETTER_NEW, LETTER_CHANGE, LETTER_SOURCE, LETTER_DATA, LETTER_DATA_DONE, LETTER_END,
-	LETTER_CUT,
 };
 
 struct letter {
 	struct mail mail;
 	enum letter_kind kind;
+	usec_t sent;            /* clock_steady, as the time of packets */
 	uint64_t call;
 	enum spool_layout layout;
 	struct change change;   /* its text points behind the letter */
@@ -47,8 +49,9 @@ struct worker {
 	MAGIC_MEMBER;
 	struct worker_opts opts;
 	struct mailbox box;
+	struct mail *letters;  /* out of the box, not read yet */
 	struct histogram ticks;
-	atomic_bool stop;
+	atomic_bool stop, cut;
 	pthread_t thread;
 	uv_loop_t loop;
 	uv_timer_t timer;
@@ -73,12 +76,24 @@ static void read_packet(struct packet *p)
 	packetq_done(p);
 }
 
-static void read_inbox(struct running *r)
+static void tick_call(struct call *c, usec_t heard, usec_t now)
 {
+	call_set_behind(c, clock_steady(now) - heard);
+	call_tick(c, now);
+}
+
+static void read_inbox(struct running *r, usec_t now)
+{
+	usec_t ticked = r->inbox.first ? r->inbox.first->time : 0;
 	struct packet *p;
 
-	while ((p = inbox_take(&r->inbox)))
+	while ((p = inbox_take(&r->inbox))) {
+		if (p->time - ticked > MAX_STEP) {
+			tick_call(r->call, p->time, now);
+			ticked = p->time;
+		}
 		read_packet(p);
+	}
 }
 
 /* ---- letters ---- */
@@ -106,27 +121,18 @@ static void begin_call(struct worker *w, const struct letter *l, usec_t now)
 	HASH_ADD(hh, w->calls, number, sizeof(r->number), r);
 }
 
-static void cut_all(struct worker *w, usec_t now)
-{
-	struct running *r, *tmp;
-
-	HASH_ITER(hh, w->calls, r, tmp) {
-		call_end(r->call, "shutdown", now);
-		call_cut(r->call);
-	}
-}
-
-static void read_letter(struct worker *w, struct letter *l, usec_t now)
+/* The call is where it was when the letter was sent: all packets that came before are read. */
+static void read_letter(struct worker *w, const struct letter *l)
 {
 	struct running *r = find_call(w, l->call);
+	usec_t now = clock_mono();
 
 	if (l->kind == LETTER_NEW)
 		begin_call(w, l, now);
-	else if (l->kind == LETTER_CUT)
-		cut_all(w, now);
 	if (!r)
 		return;
-	read_inbox(r); /* what came before it */
+	read_inbox(r, now);
+	call_set_behind(r->call, clock_steady(now) - l->sent);
 	switch (l->kind) {
 	case LETTER_CHANGE:
 		call_change(r->call, &l->change);
@@ -149,38 +155,89 @@ static void read_letter(struct worker *w, struct letter *l, usec_t now)
 	}
 }
 
-static void read_letters(struct worker *w, usec_t now)
+static const struct letter *next_letter(struct worker *w)
 {
-	struct mail *m = mailbox_take(&w->box);
+	if (!w->letters)
+		w->letters = mailbox_take(&w->box);
+	return (const struct letter *)(const void *)w->letters;
+}
 
-	while (m) {
-		struct letter *l = (struct letter *)(void *)m;
+static void read_next_letter(struct worker *w)
+{
+	struct mail *m = w->letters;
 
-		m = m->next;
-		read_letter(w, l, now);
-		free(l);
+	w->letters = m->next;
+	read_letter(w, (const struct letter *)(const void *)m);
+	free(m);
+}
+
+static void read_letters(struct worker *w, usec_t until)
+{
+	const struct letter *l;
+
+	while ((l = next_letter(w)) && l->sent <= until)
+		read_next_letter(w);
+}
+
+/* ---- letters and packets in the order of their time ---- */
+
+/* Files have a time of their own: what is there is read. */
+static bool came_before(const struct packet *p, usec_t time)
+{
+	return ((const struct source *)p->to)->kind != SOURCE_PROC || p->time < time;
+}
+
+/* To the inboxes of their calls; returns how far that went: all that came before is there. */
+static usec_t sort_queue(struct worker *w, struct packetq *q, usec_t until)
+{
+	const struct packet *next;
+
+	while ((next = packetq_peek(q)) && came_before(next, until)) {
+		struct source *source = next->to;
+		struct packet *p = packetq_get(q);
+
+		if (!p) /* enough lies in inboxes */
+			return source->kind == SOURCE_PROC ? next->time : until;
+		/* It may be quicker than the letter that announces it, which was put in the box
+		 * before the source was given to anybody. */
+		while (!source->inbox && next_letter(w))
+			read_next_letter(w);
+		must(source->inbox);
+		inbox_put(source->inbox, p);
 	}
+	return until;
+}
+
+static usec_t sort_packets(struct worker *w, usec_t until)
+{
+	usec_t heard = until;
+
+	for (unsigned i = 0; i < w->opts.queues; i++) {
+		usec_t t = sort_queue(w, w->opts.queue[i], until);
+
+		heard = t < heard ? t : heard;
+	}
+	return heard;
+}
+
+/* Who is behind is late with everything, but what was said of a packet (its codec, that it is not
+ * to be recorded) holds when it is heard. Returns how far that went. */
+static usec_t hear(struct worker *w, usec_t until)
+{
+	const struct letter *l;
+
+	while ((l = next_letter(w)) && l->sent < until) {
+		usec_t sent = l->sent;
+		usec_t heard = sort_packets(w, sent);
+
+		if (heard < sent)
+			return heard;
+		read_letters(w, sent);
+	}
+	return sort_packets(w, until);
 }
 
 /* ---- time ---- */
-
-/* A source may be quicker than this tick: the letter that announces it was put in the box before
- * the source was given to anybody, so it is there. */
-static unsigned sort_packets(struct worker *w, usec_t now)
-{
-	struct packet *p;
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < w->opts.queues; i++)
-		for (; (p = packetq_get(w->opts.queue[i])); n++) {
-			struct source *source = p->to;
-
-			if (!source->inbox)
-				read_letters(w, now);
-			inbox_put(source->inbox, p);
-		}
-	return n;
-}
 
 static void finish_call(struct worker *w, struct running *r)
 {
@@ -193,19 +250,31 @@ static void finish_call(struct worker *w, struct running *r)
 	free(r);
 }
 
-static void take_turn(struct worker *w, struct running **all, usec_t now)
+static void take_turn(struct worker *w, struct running **all, usec_t heard, usec_t now)
 {
 	struct running *r;
 
 	while ((r = *all)) {
-		read_inbox(r);
-		call_tick(r->call, now);
+		read_inbox(r, now);
+		tick_call(r->call, heard, now);
 		if (call_is_over(r->call)) {
 			*all = r->next;
 			finish_call(w, r);
 		} else {
 			all = &r->next;
 		}
+	}
+}
+
+/* No letter and no packet waits for its time any more. */
+static void cut_all(struct worker *w, usec_t now)
+{
+	struct running *r, *tmp;
+
+	read_letters(w, INT64_MAX);
+	HASH_ITER(hh, w->calls, r, tmp) {
+		call_end(r->call, "shutdown", now);
+		call_cut(r->call);
 	}
 }
 
@@ -225,13 +294,14 @@ static void set_timer(struct worker *w, usec_t now)
 static void on_tick(uv_timer_t *timer)
 {
 	struct worker *w = OBJ(timer->data, struct worker, WORKER_MAGIC);
-	usec_t now = clock_mono();
+	usec_t now = clock_mono(), heard;
 
-	read_letters(w, now);
-	sort_packets(w, now);
+	if (atomic_load(&w->cut))
+		cut_all(w, now);
+	heard = hear(w, clock_steady(now));
 	if (w->dest)
 		dest_tick(w->dest, now);
-	take_turn(w, &w->turn[w->at_turn], now);
+	take_turn(w, &w->turn[w->at_turn], heard, now);
 	w->at_turn = (w->at_turn + 1) % w->turns;
 	histogram_add(&w->ticks, clock_mono() - now);
 	if (atomic_load(&w->stop))
@@ -286,18 +356,27 @@ struct worker *worker_start(const struct worker_opts *opts)
 	return w;
 }
 
+static bool packets_wait(struct worker *w)
+{
+	for (unsigned i = 0; i < w->opts.queues; i++)
+		if (packetq_peek(w->opts.queue[i]))
+			return true;
+	return false;
+}
+
 static void end_calls(struct worker *w)
 {
 	usec_t now = clock_mono();
 	struct running *r, *tmp;
 
-	read_letters(w, now);
-	while (sort_packets(w, now))
-		HASH_ITER(hh, w->calls, r, tmp)
-			read_inbox(r);
 	cut_all(w, now);
+	do {
+		sort_packets(w, INT64_MAX);
+		HASH_ITER(hh, w->calls, r, tmp)
+			read_inbox(r, now);
+	} while (packets_wait(w));
 	for (unsigned i = 0; i < 2 * w->turns; i++)
-		take_turn(w, &w->turn[i % w->turns], now);
+		take_turn(w, &w->turn[i % w->turns], clock_steady(now), now);
 }
 
 void worker_stop(struct worker **wp)
@@ -327,6 +406,7 @@ static struct letter *letter_new(enum letter_kind kind, uint64_t call, struct sp
 	struct letter *l = xalloc(sizeof(*l) + text.n + 1);
 
 	l->kind = kind;
+	l->sent = clock_steady(clock_mono());
 	l->call = call;
 	l->bytes = text.n;
 	if (text.n)
@@ -388,7 +468,7 @@ void worker_end_call(struct worker *w, uint64_t call, const char *reason)
 
 void worker_cut(struct worker *w)
 {
-	send_letter(w, letter_new(LETTER_CUT, 0, span_of(NULL, 0)));
+	atomic_store(&w->cut, true);
 }
 
 struct histogram *worker_ticks(struct worker *w)

@@ -108,14 +108,19 @@ void call_free(struct call **cp)
 
 usec_t call_wall(const struct call *c)
 {
-	return c->opts->wall ? c->opts->wall() : clock_wall();
+	return (c->opts->wall ? c->opts->wall() : clock_wall()) - c->behind;
 }
 
 usec_t call_time(const struct call *c, usec_t now)
 {
 	if (!c->epoch)
 		return 0;
-	return (c->layout == SPOOL_PROC ? clock_steady(now) : c->file_now) - c->epoch;
+	return (c->layout == SPOOL_PROC ? clock_steady(now) - c->behind : c->file_now) - c->epoch;
+}
+
+void call_set_behind(struct call *c, usec_t behind)
+{
+	c->behind = c->layout == SPOOL_PROC ? behind : 0;
 }
 
 static usec_t wall_of(const struct call *c, usec_t call_time)
@@ -283,29 +288,50 @@ static void begin_time(struct call *c, usec_t first)
 	c->epoch = c->layout == SPOOL_PROC ? first - OPENING_MAX_WAIT : first;
 }
 
+static void on_kernel_packet(struct call *c, struct leg *l, const struct packet *p)
+{
+	struct stream_counts *count = stream_count(l->stream);
+
+	if (!c->cut) {
+		begin_time(c, p->time);
+		stream_packet(l->stream, span_of(p->data, p->bytes), p->time - c->epoch);
+		return;
+	}
+	count->packets++;
+	count->bytes += p->bytes;
+	count->unwanted++;
+}
+
+static void on_file_packet(struct call *c, const struct source *source, const struct packet *p)
+{
+	if (c->cut) {
+		c->unclaimed++;
+		return;
+	}
+	begin_time(c, p->time);
+	if (p->time > c->file_now)
+		c->file_now = p->time;
+	if (p->kind == PACKET_PCM)
+		on_pcm(c, source, span_of(p->data, p->bytes));
+	else
+		demux(c, span_of(p->data, p->bytes));
+}
+
 void call_packet(struct source *source, const struct packet *p)
 {
-	struct span data = span_of(p->data, p->bytes);
-	struct leg *l;
 	struct call *c;
 
 	if (source->kind == SOURCE_PROC) {
-		l = OBJ(source->consumer, struct leg, LEG_MAGIC);
+		struct leg *l = OBJ(source->consumer, struct leg, LEG_MAGIC);
+
 		c = l->call;
-		begin_time(c, p->time);
-		stream_packet(l->stream, data, p->time - c->epoch);
+		on_kernel_packet(c, l, p);
 	} else {
 		c = OBJ(source->consumer, struct call, CALL_MAGIC);
-		begin_time(c, p->time);
-		if (p->time > c->file_now)
-			c->file_now = p->time;
-		if (p->kind == PACKET_PCM)
-			on_pcm(c, source, data);
-		else
-			demux(c, data);
+		on_file_packet(c, source, p);
 	}
-	if (c->unix_peer && p->kind == PACKET_IP)
-		forward_packet(c, data);
+	if (c->unix_peer && p->kind == PACKET_IP && !c->cut)
+		forward_packet(c, span_of(p->data, p->bytes));
 }
 
 /* ---- sources ---- */

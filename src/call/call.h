@@ -79,6 +79,9 @@ void call_cut(struct call *); /* shutdown's deadline: what cannot go at once is 
 void call_packet(struct source *, const struct packet *);  /* the source knows its call */
 struct call *call_source_ended(struct source **);          /* frees the source */
 
+/* For who cannot keep up: packets are read that long after they came, and the call's time, by which
+ * it gives up what is late and fills what is missing, goes as they do. */
+void call_set_behind(struct call *, usec_t behind);
 void call_tick(struct call *, usec_t now); /* clock_mono; about every 20 ms */
 bool call_is_over(const struct call *);    /* ended, all sinks done, call data final */
 struct account *call_take_account(struct call *); /* once, when it is over */

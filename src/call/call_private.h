@@ -76,6 +76,7 @@ struct call {
 	usec_t seen;             /* clock_mono */
 	usec_t epoch;            /* call time 0, by the clock of its sources; 0: no packet yet */
 	usec_t first;            /* when the first packet was read, by the same clock */
+	usec_t behind;           /* proc: its packets are read that long after they came */
 	usec_t file_now;         /* pcap, pcm: newest time in the file */
 	char *metadata;
 	bool forwarding, recording;
@@ -113,8 +114,8 @@ struct leg *call_leg(struct call *, unsigned number);          /* made when new;
 struct party *call_party(struct call *, unsigned number, bool make);
 /* leg or tag (a number): of none is NULL, -1. */
 void call_event(struct call *, const struct leg *, int tag, const char *kind, const char *text);
-usec_t call_time(const struct call *, usec_t now); /* clock_mono to call time */
-usec_t call_wall(const struct call *);
+usec_t call_time(const struct call *, usec_t now); /* clock_mono: how far its packets are */
+usec_t call_wall(const struct call *);              /* likewise */
 
 /* changes.c */
 struct media *call_media(struct call *, unsigned number); /* made when new; NULL: too many */

@@ -19,7 +19,7 @@ static struct budget budget = { .limit = SIZE_MAX / 2 };
 static struct call *call;
 static struct account *account;
 static struct source *source[8];
-static usec_t now;
+static usec_t now, behind; /* behind: packets are delivered so late */
 
 static int setup(void **state)
 {
@@ -28,6 +28,7 @@ static int setup(void **state)
 		.mix_method = MIXER_DIRECT, .mix_channels = 2, .buffer_ms = 2000,
 		.latency_ms = 20, .linger = SEC, .header_wait = 2 * SEC };
 	now = 1000 * SEC;
+	behind = 0;
 	memset(source, 0, sizeof(source));
 	fake_peers = 0;
 	call = NULL;
@@ -113,7 +114,7 @@ static void deliver(unsigned i, enum packet_kind kind, struct span data)
 	struct packet *p = xalloc(sizeof(*p) + data.n);
 
 	p->to = source[i];
-	p->time = clock_steady(now);
+	p->time = clock_steady(now) - behind;
 	p->bytes = (uint32_t)data.n;
 	p->kind = kind;
 	memcpy(p->data, data.p, data.n);
@@ -151,6 +152,7 @@ static void send(unsigned i, int64_t k)
 
 static void tick(void)
 {
+	call_set_behind(call, behind);
 	call_tick(call, now);
 	now += 20 * MSEC;
 }
@@ -502,7 +504,70 @@ static void test_late_source(void **state)
 	check_audio(fake_peer[0], 0, 0, 10);
 }
 
+/* ---- a worker that is behind ---- */
+
+/* Packets that waited for us are late and nothing else: what is still to come is not taken for a
+ * hole, nor for the silence of who has stopped talking. */
+static void test_behind(void **state)
+{
+	(void)state;
+	begin(SPOOL_PROC);
+	say_two();
+	for (unsigned i = 0; i < 2; i++)
+		expect(i, SOURCE_PROC);
+	say_value(CHANGE_FORWARDING, 0, 1);
+	talk(0, 50);
+	for (int64_t k = 50; k < 250; k += 2) { /* ever more so, up to 8 s; each pair is swapped */
+		now += 80 * MSEC;
+		behind += 80 * MSEC;
+		for (unsigned i = 0; i < 2; i++)
+			send(i, k + 1);
+		tick();
+		for (unsigned i = 0; i < 2; i++)
+			send(i, k);
+		tick();
+	}
+	for (int64_t k = 250; k < 650; k++) { /* and the way back */
+		for (unsigned i = 0; i < 2; i++)
+			send(i, k);
+		behind -= 20 * MSEC;
+		call_set_behind(call, behind);
+		call_tick(call, now);
+	}
+	assert_int_equal(behind, 0);
+	talk(650, 700);
+	finish();
+	assert_int_equal(fake_peers, 2);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(stream_of(i)->count.decoded, 700);
+		assert_int_equal(stream_of(i)->count.lost, 0);
+		assert_int_equal(stream_of(i)->count.jumps, 0);
+		assert_int_equal(account->sink[i].stats.put, 700 * 160);
+		check_audio(fake_peer[i], strstr(fake_peer[i]->name, "stream 1") != NULL, 0, 700);
+	}
+}
+
 /* ---- a shutdown's deadline ---- */
+
+/* Behind it packets are counted only. */
+static void test_cut_while_behind(void **state)
+{
+	(void)state;
+	begin(SPOOL_PROC);
+	say_two();
+	for (unsigned i = 0; i < 2; i++)
+		expect(i, SOURCE_PROC);
+	say_value(CHANGE_FORWARDING, 0, 1);
+	talk(0, 10);
+	call_end(call, "shutdown", now);
+	call_cut(call);
+	assert_false(call_is_over(call)); /* its sources have not ended */
+	talk(10, 30);
+	finish();
+	assert_int_equal(stream_of(0)->count.decoded, 10);
+	assert_int_equal(stream_of(0)->count.unwanted, 20);
+	assert_int_equal(account->sink[0].stats.put, 10 * 160);
+}
 
 static void test_cut(void **state)
 {
@@ -709,6 +774,8 @@ int main(void)
 		TEST(test_source_comes_again),
 		TEST(test_failed_source),
 		TEST(test_late_source),
+		TEST(test_behind),
+		TEST(test_cut_while_behind),
 		TEST(test_cut),
 		TEST(test_pcap_without_sdp),
 		TEST(test_pcap_with_ports),
