@@ -23,7 +23,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 PTIME_MS = 20
 COUNTED = 3    # [s] for which system calls are counted
-STAMP = 25     # of so many packets one says when it was written
+STAMP = 23     # of so many packets one says when it was written; prime, or it would always be the
+               # first or always the last of those that are sent together
 KILL_AFTER = 0.4 # of the length of a call
 FREEZE = 5       # [s]
 HEARD = ("reads", "stalls", "slow") # endpoints that get all of it in the end
