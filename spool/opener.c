@@ -34,7 +34,8 @@ struct opener {
 	pthread_mutex_t mutex; /* guards all below, and every hand's since */
 	pthread_cond_t work;
 	struct mail *first, **last;
-	unsigned waiting, lost;
+	unsigned waiting, lost, idle;
+	bool woken; /* one of the idle has been, and has not looked yet */
 	bool stop;
 	struct hand *hands;
 };
@@ -48,13 +49,27 @@ static void give_back(struct opener *o, struct source *s, int fd, int error)
 	o->done(o->arg, &s);
 }
 
+/* The streams of a call come together and opening one takes microseconds: one thread is woken for
+ * all, and wakes the next before the kernel has it. Called with the mutex held. */
+static bool wants_another(struct opener *o)
+{
+	bool wants = o->first && o->idle && !o->woken;
+
+	o->woken |= wants;
+	return wants;
+}
+
 /* Called with the mutex held; waits for work. NULL: the end. */
 static struct source *next_source(struct opener *o)
 {
 	struct mail *m;
 
-	while (!o->first && !o->stop)
+	while (!o->first && !o->stop) {
+		o->idle++;
 		pthread_cond_wait(&o->work, &o->mutex);
+		o->idle--;
+		o->woken = false;
+	}
 	m = o->first;
 	if (!m)
 		return NULL;
@@ -75,6 +90,8 @@ static void *run(void *arg)
 	while ((s = next_source(o))) {
 		int fd, error;
 
+		if (wants_another(o))
+			pthread_cond_signal(&o->work); /* later o might be gone */
 		h->path = xstrdup(s->path);
 		h->since = clock_mono();
 		__atomic_store_n(&h->holding, s, __ATOMIC_RELEASE);
@@ -132,7 +149,7 @@ struct opener *opener_new(const struct opener_opts *opts,
 void opener_give(struct opener *o, struct source **sp)
 {
 	struct source *s = *sp;
-	bool refused;
+	bool refused, wants;
 
 	*sp = NULL;
 	s->asked = clock_mono();
@@ -143,9 +160,11 @@ void opener_give(struct opener *o, struct source **sp)
 		*o->last = &s->mail;
 		o->last = &s->mail.next;
 		o->waiting++;
-		pthread_cond_signal(&o->work);
 	}
+	wants = wants_another(o);
 	pthread_mutex_unlock(&o->mutex);
+	if (wants)
+		pthread_cond_signal(&o->work); /* not into the mutex */
 	if (refused)
 		give_back(o, s, -1, EAGAIN);
 }
