@@ -111,6 +111,7 @@ static struct generation *read_files(const struct ctx_opts *o, char **reason)
 	/* 2000 connections that write now and then: no buffers held in between. */
 	SSL_CTX_set_mode(g->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE |
 		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_read_ahead(g->ssl, 1); /* one read for a flight, not two for each record of it */
 	SSL_CTX_set_session_cache_mode(g->ssl,
 		SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(g->ssl, conn_keep_session);
