@@ -30,7 +30,7 @@
 #define OPENERS_LOST     64
 #define OPENERS_WAITING  20000
 #define OPENER_HANG      (5 * SEC)
-#define INTAKE_PERIOD    2500 /* [us] */
+#define INTAKE_PERIOD    (2 * MSEC)
 #define INTAKE_AWAKE     200 /* [us] */
 #define TAIL_SPEED       8
 #define DATA_ELEMENTS    256

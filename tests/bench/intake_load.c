@@ -83,7 +83,7 @@ int main(int argc, char **argv)
 	setrlimit(RLIMIT_NOFILE, &files); /* else pipe2() says so */
 	for (unsigned q = 0; q < queues; q++)
 		queue[q] = packetq_new(&budget, CHUNKS);
-	in = intake_start(&(struct intake_opts){ .period = 2500, .awake = 200,
+	in = intake_start(&(struct intake_opts){ .period = 2 * MSEC, .awake = 200,
 		.queues = queues, .queue = queue, .call_ended = on_call_ended });
 	for (unsigned i = 0; i < n; i++)
 		fd[i] = new_stream(in, queue, queues, i);
