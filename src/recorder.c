@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uthash.h>
 
 #include "base/check.h"
 #include "base/counters.h"
@@ -21,7 +22,7 @@
 
 /* Notes of a call that ran at the start: at its end each has become a file, or it becomes one. */
 struct left {
-	struct left *next;
+	UT_hash_handle hh; /* by parent */
 	char *parent;
 	char **notes;
 	unsigned n;
@@ -34,7 +35,7 @@ struct recorder {
 	struct writer *writer;
 	char **dirs; /* where recordings may lie; NULL at the end */
 	struct call_record_opts opts;
-	pthread_mutex_t mutex; /* guards left */
+	pthread_mutex_t mutex; /* guards left; workers wait for it */
 	struct left *left;
 };
 
@@ -108,13 +109,12 @@ static void free_left(struct left *l)
 	free(l);
 }
 
-static struct left **find_left(struct recorder *r, const char *parent)
+static struct left *find_left(struct recorder *r, const char *parent)
 {
-	struct left **at = &r->left;
+	struct left *l;
 
-	while (*at && strcmp((*at)->parent, parent) != 0)
-		at = &(*at)->next;
-	return at;
+	HASH_FIND_STR(r->left, parent, l);
+	return l;
 }
 
 static bool still_runs(void *arg, const char *parent, const char *note)
@@ -123,7 +123,7 @@ static bool still_runs(void *arg, const char *parent, const char *note)
 	struct left *l;
 
 	pthread_mutex_lock(&r->mutex);
-	l = *find_left(r, parent);
+	l = find_left(r, parent);
 	if (l) {
 		l->notes = xrealloc(l->notes, (l->n + 1) * sizeof(*l->notes));
 		l->notes[l->n++] = xstrdup(note);
@@ -167,7 +167,7 @@ static bool keep_memo(void *arg, const char *parent)
 	struct left *l;
 
 	pthread_mutex_lock(&r->mutex);
-	l = *find_left(r, parent);
+	l = find_left(r, parent);
 	if (l)
 		l->recorded = true;
 	pthread_mutex_unlock(&r->mutex);
@@ -223,13 +223,12 @@ static struct left *new_left(struct recorder *r, char *parent)
 static void call_over(void *arg, const char *parent, bool discarded, bool kept)
 {
 	struct recorder *r = arg;
-	struct left **at, *l;
+	struct left *l;
 
 	pthread_mutex_lock(&r->mutex);
-	at = find_left(r, parent);
-	l = *at;
+	l = find_left(r, parent);
 	if (l)
-		*at = l->next;
+		HASH_DEL(r->left, l);
 	pthread_mutex_unlock(&r->mutex);
 	if (!l)
 		l = new_left(r, xstrdup(parent)); /* of this run: there is its memo */
@@ -246,7 +245,7 @@ static bool was_recorded(void *arg, const char *parent)
 	bool recorded;
 
 	pthread_mutex_lock(&r->mutex);
-	l = *find_left(r, parent);
+	l = find_left(r, parent);
 	recorded = l && l->recorded;
 	pthread_mutex_unlock(&r->mutex);
 	return recorded;
@@ -258,8 +257,7 @@ void recorder_recover(struct recorder *r, char **running)
 	for (char **p = running; *p; p++) {
 		struct left *l = new_left(r, *p);
 
-		l->next = r->left;
-		r->left = l;
+		HASH_ADD_KEYPTR(hh, r->left, l->parent, strlen(l->parent), l);
 	}
 	pthread_mutex_unlock(&r->mutex);
 	free(running);
@@ -325,6 +323,7 @@ static void say_unfinished(bool hangs)
 bool recorder_free(struct recorder **rp, usec_t deadline)
 {
 	struct recorder *r = *rp;
+	struct left *l, *next;
 	bool all;
 
 	*rp = NULL;
@@ -334,8 +333,8 @@ bool recorder_free(struct recorder **rp, usec_t deadline)
 	say_unfinished(!all);
 	if (!all)
 		return false;
-	for (struct left *l = r->left, *next; l; l = next) {
-		next = l->next;
+	HASH_ITER(hh, r->left, l, next) {
+		HASH_DEL(r->left, l);
 		free_left(l);
 	}
 	pthread_mutex_destroy(&r->mutex);
