@@ -70,7 +70,7 @@ static int write_account(const struct write_job *j)
 
 	snprintf(path, sizeof(path), "%s/%.*s-%llu.json", j->dir, NAME_PARENT, j->account->parent,
 		(unsigned long long)j->account->seen);
-	err = writer_publish(path, span_text(json), ACCOUNT_MODE);
+	err = writer_publish(path, span_text(json), ACCOUNT_MODE, NULL);
 	free(json);
 	if (err)
 		log_warn_limited("account of %s not written to %s: %s", log_mark(j->account->parent),

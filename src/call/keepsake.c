@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "record/disk.h"
 #include "record/memo.h"
 #include "record/sidecar.h"
 #include "sink/writer.h"
@@ -16,7 +17,7 @@
 struct keepsake {
 	MAGIC_MEMBER;
 	bool sidecar;
-	int mode;
+	struct disk_access access; /* that of the recording */
 	const char *format;
 	char *label, *account, *state, *parent;
 	uint32_t rate_hz;
@@ -31,7 +32,7 @@ struct keepsake *keepsake_new(const struct call_record_opts *o, const char *labe
 
 	k->magic = KEEPSAKE_MAGIC;
 	k->sidecar = o->sidecar;
-	k->mode = o->file.mode >= 0 ? o->file.mode : MODE;
+	k->access = (struct disk_access){ o->file.mode, -1, o->file.owner, o->file.group };
 	k->format = o->format;
 	k->label = xstrdup(label);
 	k->rate_hz = rate_hz;
@@ -89,7 +90,7 @@ int keepsake_write(void *arg, const struct recording_result *r)
 	memcpy(file.sha256, r->sha256, sizeof(file.sha256));
 	json = sidecar_json(&file, !r->dropped, account ? account : k->account);
 	path = name_sidecar(r->path);
-	err = writer_publish(path, span_text(json), (unsigned)k->mode);
+	err = writer_publish(path, span_text(json), MODE, &k->access);
 	free(path);
 	free(json);
 	free(account);

@@ -275,13 +275,16 @@ bool writer_stop(struct writer **wp, usec_t deadline)
 	return true;
 }
 
-static int write_file(const char *path, struct span content, unsigned mode)
+static int write_file(const char *path, struct span content, unsigned mode,
+	const struct disk_access *access)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
 	int err;
 
 	if (fd < 0)
 		return -errno;
+	if (access)
+		disk_give(fd, path, access);
 	err = disk_write(fd, 0, content);
 	if (!err && fsync(fd) < 0)
 		err = -errno;
@@ -290,14 +293,15 @@ static int write_file(const char *path, struct span content, unsigned mode)
 	return err;
 }
 
-int writer_publish(const char *path, struct span content, unsigned mode)
+int writer_publish(const char *path, struct span content, unsigned mode,
+	const struct disk_access *access)
 {
 	char part[PATH_MAX];
 	int err;
 
 	if (snprintf(part, sizeof(part), "%s.part", path) >= (int)sizeof(part))
 		return -ENAMETOOLONG;
-	err = write_file(part, content, mode);
+	err = write_file(part, content, mode, access);
 	if (!err && rename(part, path) < 0)
 		err = -errno;
 	if (err)

@@ -18,6 +18,7 @@ enum writer_work {
 };
 
 struct writer;
+struct disk_access;
 
 struct writer *writer_start(unsigned threads, unsigned max_jobs);
 void writer_add_dir(struct writer *, const char *dir); /* before the first job */
@@ -31,7 +32,9 @@ bool writer_put(struct writer *, enum writer_work, const char *path, void (*run)
 bool writer_hangs(struct writer *, const char *path, usec_t now); /* a write there does */
 
 /* For jobs. A whole file appears at once under its name (.part, fsync, rename), or not at all;
- * path/.part must fit in PATH_MAX. 0 or -errno. */
-int writer_publish(const char *path, struct span content, unsigned mode);
+ * path/.part must fit in PATH_MAX. mode: less the umask; access: given before it appears, or NULL.
+ * 0 or -errno. */
+int writer_publish(const char *path, struct span content, unsigned mode,
+	const struct disk_access *access);
 
 #endif

@@ -106,6 +106,18 @@ class ContentTest(RecordCase):
         self.assertEqual([e["text"] for e in call["events"] if e["kind"] == "digit"][:2],
             ["1", "2"])
 
+    def test_sidecar_is_for_who_reads_the_recording(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root gives files away")
+        self.record(["--output-single", "--output-chmod=0604", "--output-chown=65534",
+            "--output-chgrp=65533"])
+        self.assertEqual({os.path.splitext(name)[1] for name in os.listdir(self.out)},
+            {".wav", ".json"})
+        for path in os.scandir(self.out):
+            at = path.stat()
+            self.assertEqual((at.st_mode & 0o7777, at.st_uid, at.st_gid), (0o604, 65534, 65533),
+                path.name)
+
     def test_no_sidecar(self):
         daemon = self.recorder("--output-sidecar=false")
         self.feed(daemon, "--seconds=1").result()

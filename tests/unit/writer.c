@@ -103,11 +103,11 @@ static void test_publish(void **state)
 {
 	(void)state;
 	umask(022);
-	assert_int_equal(writer_publish(path, span_text("one\n"), 0640), 0);
+	assert_int_equal(writer_publish(path, span_text("one\n"), 0640, NULL), 0);
 	check_file("one\n", 0640);
-	assert_int_equal(writer_publish(path, span_text("2"), 0640), 0); /* as a whole, again */
+	assert_int_equal(writer_publish(path, span_text("2"), 0640, NULL), 0); /* as a whole, again */
 	check_file("2", 0640);
-	assert_int_equal(writer_publish(path, span_text(""), 0640), 0);
+	assert_int_equal(writer_publish(path, span_text(""), 0640, NULL), 0);
 	check_file("", 0640);
 }
 
@@ -118,9 +118,9 @@ static void test_publish_replaces(void **state)
 	int fd;
 
 	(void)state;
-	writer_publish(path, span_text("old"), 0600);
+	writer_publish(path, span_text("old"), 0600, NULL);
 	fd = open(path, O_RDONLY);
-	writer_publish(path, span_text("newer"), 0600);
+	writer_publish(path, span_text("newer"), 0600, NULL);
 	assert_int_equal(read(fd, text, 9), 3);
 	assert_string_equal(text, "old");
 	close(fd);
@@ -132,18 +132,18 @@ static void test_publish_fails(void **state)
 
 	(void)state;
 	snprintf(text, sizeof(text), "%s/no/such/dir", dir);
-	assert_int_equal(writer_publish(text, span_text("x"), 0600), -ENOENT);
+	assert_int_equal(writer_publish(text, span_text("x"), 0600, NULL), -ENOENT);
 	memset(text, 'x', PATH_MAX - 3);
 	text[PATH_MAX - 3] = '\0';
-	assert_int_equal(writer_publish(text, span_text("x"), 0600), -ENAMETOOLONG);
+	assert_int_equal(writer_publish(text, span_text("x"), 0600, NULL), -ENAMETOOLONG);
 	/* the name is taken by a directory: what was half done is gone (teardown looks) */
 	assert_int_equal(mkdir(path, 0700), 0);
-	assert_int_equal(writer_publish(path, span_text("x"), 0600), -EISDIR);
+	assert_int_equal(writer_publish(path, span_text("x"), 0600, NULL), -EISDIR);
 	rmdir(path);
 	/* nobody can make us write elsewhere by a link */
 	snprintf(part, sizeof(part), "%s.part", path);
 	assert_int_equal(symlink("/dev/null", part), 0);
-	assert_int_equal(writer_publish(path, span_text("x"), 0600), -ELOOP);
+	assert_int_equal(writer_publish(path, span_text("x"), 0600, NULL), -ELOOP);
 	unlink(part);
 }
 
