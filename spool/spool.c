@@ -237,7 +237,7 @@ static void give_name(struct spool *s, unsigned dir, const char *name, enum watc
 }
 
 /* The next name of a directory; NULL when its scan is over. */
-static const char *next_name(struct place *p)
+static const char *next_name(struct spool *s, struct place *p)
 {
 	struct dirent *d;
 
@@ -246,6 +246,8 @@ static const char *next_name(struct place *p)
 			closedir(p->scan);
 		p->pending = false;
 		p->scan = opendir(p->path);
+		if (!p->scan)
+			verdict(s, errno);
 	}
 	while (p->scan && (d = readdir(p->scan)))
 		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
@@ -264,7 +266,7 @@ static void scan_on(struct spool *s)
 		struct place *p = &s->place[dir];
 
 		while (p->path && (p->pending || p->scan) && names < TURN_NAMES) {
-			const char *name = next_name(p);
+			const char *name = next_name(s, p);
 
 			names++;
 			if (name)

@@ -2,7 +2,9 @@
 /* What other threads say, by mail, and what comes of call data. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "calldata/join.h"
 #include "calls_private.h"
@@ -112,6 +114,8 @@ static void on_open_failed(struct known *k, const struct notice *n)
 	if (k->state != RUNNING || n->epoch != k->epoch)
 		return;
 	if (is_passing(n->error)) {
+		log_warn_limited("call %s: a stream cannot be opened, and is tried again: %s",
+			log_mark(k->parent), strerror(n->error));
 		k->asked--;
 		known_open_later(k, n->stream);
 	} else if (++k->failed == k->asked) {

@@ -272,11 +272,12 @@ struct recorder *recorder_new(const struct config *c)
 	static const enum call_pause pauses[] = {
 		[CONFIG_PAUSE_SILENCE] = CALL_PAUSE_SILENCE, [CONFIG_PAUSE_CUT] = CALL_PAUSE_CUT,
 		[CONFIG_PAUSE_NEW_FILE] = CALL_PAUSE_NEW_FILE };
-	const char *suffix = formats[c->output_format].name;
+	const char *suffix;
 	struct recorder *r;
 
 	if (!c->recording)
 		return NULL;
+	suffix = formats[c->output_format].name;
 	r = xnew(struct recorder);
 	pthread_mutex_init(&r->mutex, NULL);
 	r->dirs = list_dirs(c);

@@ -138,12 +138,12 @@ void outlets_add(struct outlets *all, struct outlet *o)
 
 void outlets_remove(struct outlets *all, struct outlet *o)
 {
-	for (unsigned i = 0; i < all->n; i++)
-		if (all->list[i] == o) {
-			all->list[i] = all->list[--all->n];
-			return;
-		}
-	must(!"an outlet that was added");
+	unsigned i = 0;
+
+	while (i < all->n && all->list[i] != o)
+		i++;
+	must(i < all->n);
+	all->list[i] = all->list[--all->n];
 }
 
 void outlets_write(struct outlets *all, usec_t at, const struct audio *a)
