@@ -72,8 +72,6 @@ void process_ready(void)
 
 	if (process.ready < 0)
 		return;
-	if (chdir("/") < 0)
-		die("cannot change to /: %s", strerror(errno));
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (int fd = 0; fd <= 2 && null >= 0; fd++)
 		dup2(null, fd);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "process.h"
 
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -86,16 +87,18 @@ static void test_pidfile_in_no_directory(void **state)
 	free(reason);
 }
 
-/* The grandchild writes the file before it is ready, so that who waited can read it. */
+static int said[2]; /* pipe: where the grandchild is */
+
+/* It writes the file before it is ready, so that who waited can read it. */
 static int daemonize_and_live(void)
 {
-	char *reason;
+	char *reason, here[PATH_MAX];
 
 	process_daemonize();
 	if (process_pidfile(path, &reason) < 0)
 		return 1;
 	process_ready();
-	return 0;
+	return getcwd(here, sizeof(here)) && write(said[1], here, strlen(here)) > 0 ? 0 : 1;
 }
 
 static int daemonize_and_die(void)
@@ -104,10 +107,18 @@ static int daemonize_and_die(void)
 	return 1;
 }
 
+/* A file of options may have been named by a relative path, and is read again at SIGHUP. */
 static void test_parent_waits_for_ready(void **state)
 {
+	char here[PATH_MAX], there[PATH_MAX] = "";
+
 	(void)state;
+	assert_int_equal(pipe(said), 0);
 	assert_int_equal(status_of(daemonize_and_live), 0);
+	close(said[1]);
+	assert_true(read(said[0], there, sizeof(there) - 1) > 0);
+	close(said[0]);
+	assert_string_equal(there, getcwd(here, sizeof(here)));
 	assert_true(read_number() > 1);
 	unlink(path);
 	assert_int_equal(status_of(daemonize_and_die), 1);
