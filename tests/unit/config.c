@@ -15,12 +15,13 @@
 #include "config.h"
 #include "options.h"
 
+#include "folder.h"
+
 #define MAX_ARGS 12
 #define SECTION  "[rtpengine-recording]\n"
 #define MINIMAL  "--output-storage=none", "--tls-send-to=127.0.0.1:4000"
 
-static char dir[] = "/tmp/spoolwire-config-XXXXXX";
-static char path[64];
+static char path[96];
 
 static void write_file(const char *text)
 {
@@ -34,7 +35,7 @@ static void write_file(const char *text)
 /* file NULL: --config-file=none. The arguments end with NULL. */
 static const struct config *read_config(const char *file, const char *const *args, char **reason)
 {
-	char named[96] = "--config-file=none";
+	char named[128] = "--config-file=none";
 	char *argv[MAX_ARGS + 2] = { (char *)"spoolwire", named };
 	int argc = 2;
 
@@ -289,7 +290,7 @@ static void test_directories(void **state)
 		{ "rec", "/in/rec" }, { "./rec/", "/in/rec" }, { "..//in/rec", "/in/rec" },
 		{ "../rec", "/rec" }, { ".", "/in" },
 	};
-	char arg[64], allow[64], real[128], in[64], want[128];
+	char arg[64], allow[64], real[128], in[96], want[160];
 
 	(void)state;
 	assert_non_null(realpath(dir, real));
@@ -442,18 +443,10 @@ static void test_table(void **state)
 
 static int make_dir(void **state)
 {
-	(void)state;
-	if (!mkdtemp(dir))
+	if (folder_make(state) < 0)
 		return -1;
 	snprintf(path, sizeof(path), "%s/conf", dir);
 	return 0;
-}
-
-static int remove_dir(void **state)
-{
-	(void)state;
-	unlink(path);
-	return rmdir(dir);
 }
 
 int main(void)
@@ -474,5 +467,5 @@ int main(void)
 		cmocka_unit_test(test_table),
 	};
 
-	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+	return cmocka_run_group_tests(tests, make_dir, folder_remove);
 }

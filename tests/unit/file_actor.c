@@ -16,9 +16,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#include "folder.h"
+
 #define DEADLINE (10 * SEC)
 
-static char dir[64], name[128], out[128];
+static char name[128], out[128];
 static struct writer *writer;
 static struct file_actor *actor;
 
@@ -28,9 +30,7 @@ static int setup(void **state)
 		.channels = 1, .rate_hz = 8000, .mode = -1, .dir_mode = -1, .owner = -1,
 		.group = -1 } };
 
-	(void)state;
-	strcpy(dir, "/tmp/spoolwire-unit-XXXXXX");
-	if (!mkdtemp(dir))
+	if (folder_make(state) < 0)
 		return -1;
 	snprintf(out, sizeof(out), "%s/out", dir);
 	snprintf(name, sizeof(name), "%s/out/x.raw", dir);
@@ -42,13 +42,9 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	char command[200];
-
-	(void)state;
 	file_actor_leave(&actor);
 	assert_true(writer_stop(&writer, clock_mono() + DEADLINE));
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return system(command);
+	return folder_remove(state);
 }
 
 /* Gives one sample at that frame, and returns what became of it. */

@@ -22,11 +22,13 @@
 #include "base/mem.h"
 #include "record/wave.h"
 
+#include "folder.h"
+
 #define RATE     8000u
 #define TICK     160u /* [frames] */
 #define DEADLINE (10 * SEC)
 
-static char dir[64], name[128], other[128], state_dir[128];
+static char name[128], other[128], state_dir[128];
 static struct budget budget;
 static struct writer *writer;
 static struct sink *sink;
@@ -39,9 +41,7 @@ static atomic_uint at_gate;
 
 static int setup(void **state)
 {
-	(void)state;
-	strcpy(dir, "/tmp/spoolwire-unit-XXXXXX");
-	if (!mkdtemp(dir) || pipe(gate) < 0)
+	if (folder_make(state) < 0 || pipe(gate) < 0)
 		return -1;
 	snprintf(name, sizeof(name), "%s/out/x.wav", dir);
 	snprintf(other, sizeof(other), "%s/other/x.wav", dir);
@@ -58,17 +58,13 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	char command[200];
-
-	(void)state;
 	close(gate[1]);
 	sink_free(&sink);
 	assert_true(writer_stop(&writer, clock_mono() + DEADLINE));
 	close(gate[0]);
 	assert_int_equal(budget_used(&budget), 0);
 	assert_int_equal(released, 1);
-	snprintf(command, sizeof(command), "umount %s/out 2>/dev/null; rm -rf %s", dir, dir);
-	return system(command);
+	return folder_remove(state);
 }
 
 static void on_release(void *arg)

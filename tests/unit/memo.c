@@ -13,23 +13,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-static char dir[64];
-
-static int setup(void **state)
-{
-	(void)state;
-	strcpy(dir, "/tmp/spoolwire-unit-XXXXXX");
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	char command[200];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return system(command);
-}
+#include "folder.h"
 
 static const char earlier[] = "{\"parent\":\"a-1\",\"seen\":\"2026-01-01T00:00:00.000001Z\","
 	"\"first-packet\":\"2026-01-01T00:00:01.000000Z\",\"joined-after-ms\":3,"
@@ -162,8 +146,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_join),
 		cmocka_unit_test(test_who),
-		cmocka_unit_test_setup_teardown(test_on_disk, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_hostile, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_on_disk, folder_make, folder_remove),
+		cmocka_unit_test_setup_teardown(test_hostile, folder_make, folder_remove),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-static char dir[64];
+#include "folder.h"
 
 static struct note sample(void)
 {
@@ -118,22 +118,6 @@ static void test_hostile_notes(void **state)
 	assert_true(parses_with("\"mode\":416,", "\"mode\":416,\"more\":[],"));
 	assert_false(note_parse(span_text("[]"), &(struct note){ 0 }));
 	assert_false(note_parse(span_of(NULL, 0), &(struct note){ 0 }));
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	strcpy(dir, "/tmp/spoolwire-unit-XXXXXX");
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	char command[200];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf %s", dir);
-	return system(command);
 }
 
 static void test_add_find_remove(void **state)
@@ -280,7 +264,7 @@ static void test_no_directory(void **state)
 	assert_null(file);
 }
 
-#define DISK_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define DISK_TEST(f) cmocka_unit_test_setup_teardown(f, folder_make, folder_remove)
 
 int main(void)
 {

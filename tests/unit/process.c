@@ -13,8 +13,9 @@
 
 #include <cmocka.h>
 
-static char dir[] = "/tmp/spoolwire-process-XXXXXX";
-static char path[64];
+#include "folder.h"
+
+static char path[96];
 
 static long read_number(void)
 {
@@ -140,18 +141,10 @@ static void test_nofile(void **state)
 
 static int make_dir(void **state)
 {
-	(void)state;
-	if (!mkdtemp(dir))
+	if (folder_make(state) < 0)
 		return -1;
 	snprintf(path, sizeof(path), "%s/pid", dir);
 	return 0;
-}
-
-static int remove_dir(void **state)
-{
-	(void)state;
-	unlink(path);
-	return rmdir(dir);
 }
 
 int main(void)
@@ -164,5 +157,5 @@ int main(void)
 		cmocka_unit_test(test_nofile),
 	};
 
-	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+	return cmocka_run_group_tests(tests, make_dir, folder_remove);
 }

@@ -411,7 +411,7 @@ static void test_beyond_4_gib(void **state)
 	recording_discard(&r);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, folder_remove)
 
 int main(void)
 {

@@ -22,19 +22,19 @@
 #include "base/mem.h"
 #include "record/wave.h"
 
+#include "folder.h"
+
 #define RATE   8000u
 #define PARENT "call-0123456789abcdef"
 
-static char dir[64], name[128], part[160], state_dir[128];
+static char name[128], part[160], state_dir[128];
 static unsigned told;       /* calls of the listeners */
 static int refuse;          /* what they answer */
 static char told_path[256];
 
 static inline int setup(void **state)
 {
-	(void)state;
-	strcpy(dir, "/tmp/spoolwire-unit-XXXXXX");
-	if (!mkdtemp(dir))
+	if (folder_make(state) < 0)
 		return -1;
 	snprintf(name, sizeof(name), "%s/out/a.b/x.wav", dir);
 	snprintf(part, sizeof(part), "%s.part", name);
@@ -42,15 +42,6 @@ static inline int setup(void **state)
 	told = 0;
 	refuse = 0;
 	return 0;
-}
-
-static inline int teardown(void **state)
-{
-	char command[200];
-
-	(void)state;
-	snprintf(command, sizeof(command), "umount %s/out 2>/dev/null; rm -rf %s", dir, dir);
-	return system(command);
 }
 
 static inline struct recording_opts options(void)

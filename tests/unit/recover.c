@@ -394,7 +394,7 @@ static void test_power_cut(void **state)
 	}
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, folder_remove)
 
 int main(void)
 {
