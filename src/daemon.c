@@ -318,7 +318,7 @@ static bool keep_consumed(void *arg, const char *name, uint64_t inode)
 /* -ETIMEDOUT, too, is no reason not to start. */
 static int need_directory(struct daemon *d, const char *dir, const char *option)
 {
-	int err = directory_make(d->writer, dir, 0750);
+	int err = directory_make(d->writer, dir, NULL);
 
 	if (err == -ETIMEDOUT)
 		log_err("the disk of %s=%s does not answer", option, dir);
@@ -336,7 +336,7 @@ static void start_memory(struct daemon *d)
 	if (c->account_dir)
 		need_directory(d, c->account_dir, "account-dir");
 	error = c->state_dir_given ? need_directory(d, c->state_dir, "state-dir") :
-		directory_make(d->writer, c->state_dir, 0750);
+		directory_make(d->writer, c->state_dir, NULL);
 	if (error != -ETIMEDOUT)
 		d->consumed = consumed_open(c->state_dir, keep_consumed, d, &error);
 	if (!d->consumed)

@@ -10,13 +10,16 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "record/disk.h"
 
 #define PATIENCE (50 * MSEC) /* three of them are less than the kernel keeps of a stream (320 ms) */
 #define UNKNOWN  1
+#define MODE     0750
 
 struct look {
 	char *dir;
-	mode_t mode;
+	bool with_parents;
+	struct disk_access access; /* of those and of dir itself */
 	atomic_int err;     /* UNKNOWN until it is known */
 	atomic_uint users;
 	atomic_bool late;
@@ -30,16 +33,31 @@ static void unref(struct look *l)
 	free(l);
 }
 
+static int make_with_parents(const struct look *l)
+{
+	char *inside = xasprintf("%s/.", l->dir);
+	int err = disk_make_parents(inside, &l->access);
+
+	free(inside);
+	return err;
+}
+
 /* Looked at before it is made: mkdir() waits for a file system that is frozen, even where the
  * directory is there. */
 static int make(const struct look *l)
 {
+	int err = 0;
+
 	if (access(l->dir, W_OK | X_OK) == 0)
 		return 0;
 	if (errno != ENOENT)
 		return -errno;
-	if (mkdir(l->dir, l->mode) < 0 && errno != EEXIST)
-		return -errno;
+	if (l->with_parents)
+		err = make_with_parents(l);
+	else if (mkdir(l->dir, MODE) < 0 && errno != EEXIST)
+		err = -errno;
+	if (err)
+		return err;
 	return access(l->dir, W_OK | X_OK) < 0 ? -errno : 0;
 }
 
@@ -54,14 +72,16 @@ static void run(void *arg)
 	unref(l);
 }
 
-int directory_make(struct writer *w, const char *dir, unsigned mode)
+int directory_make(struct writer *w, const char *dir, const struct disk_access *access)
 {
 	struct look *l = xnew(struct look);
 	usec_t over = clock_mono() + PATIENCE;
 	int err;
 
 	l->dir = xstrdup(dir);
-	l->mode = mode;
+	l->with_parents = access != NULL;
+	if (access)
+		l->access = *access;
 	atomic_store(&l->err, UNKNOWN);
 	atomic_store(&l->users, 2);
 	if (!writer_put(w, WRITER_WRITE, dir, run, l))

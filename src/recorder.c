@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "call/keepsake.h"
 #include "directory.h"
+#include "record/disk.h"
 #include "record/memo.h"
 #include "record/notes.h"
 #include "sink/writer.h"
@@ -50,10 +51,10 @@ static const struct {
 
 static void need_output_dirs(struct writer *w, const struct config *c)
 {
-	unsigned mode = c->output_dir_mode >= 0 ? (unsigned)c->output_dir_mode : 0700;
+	struct disk_access a = { -1, c->output_dir_mode, c->output_owner, c->output_group };
 	const char *other = c->output_fallback_dir;
-	int err = directory_make(w, c->output_dir, mode);
-	int bad = other ? directory_make(w, other, mode) : err;
+	int err = directory_make(w, c->output_dir, &a);
+	int bad = other ? directory_make(w, other, &a) : err;
 
 	if (err && bad && err != -ETIMEDOUT && bad != -ETIMEDOUT)
 		die("cannot write in %s: %s; name another directory with output-dir, or record "

@@ -18,6 +18,20 @@ class NameTest(RecordCase):
             hand.end()
         return self.finish(daemon, len(hands))
 
+    def test_directories_on_the_way_are_made(self):
+        """As rtpengine-recording makes them: with output-chmod-dir, output-chown and output-chgrp."""
+        owner = (65534, 65533) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+        top = os.path.join(self.dir, "made")
+        self.out = os.path.join(top, "on", "demand")
+        files = self.calls(self.recorder("--output-mixed", "--output-chmod-dir=0711",
+            f"--output-chown={owner[0]}", f"--output-chgrp={owner[1]}", "--output-pattern=%2/%c-%t"),
+            [[]])
+        self.assertEqual(len(files), 1)
+        made = [at for at, _, _ in os.walk(top)]
+        self.assertEqual(len(made), 4)
+        for at in map(os.stat, made):
+            self.assertEqual((at.st_mode & 0o7777, at.st_uid, at.st_gid), (0o711, *owner))
+
     def test_overrides(self):
         files = self.calls(self.recorder("--output-mixed"), [
             [("RECORDING_FILE", "mine")],
