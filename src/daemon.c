@@ -97,8 +97,8 @@ static void log_status(struct daemon *d)
 		.times = times, .n_times = 3 };
 
 	for (unsigned w = 0; w < d->workers && s.n_times < 68; w++)
-		times[s.n_times++] = (struct status_time){ "worker_tick", "one tick of a worker",
-			worker_ticks(d->worker[w]) };
+		times[s.n_times++] = (struct status_time){ "worker_tick",
+			"one tick of a worker, from when it was due", worker_ticks(d->worker[w]) };
 	status_log(&s);
 }
 

@@ -294,7 +294,7 @@ static void set_timer(struct worker *w, usec_t now)
 static void on_tick(uv_timer_t *timer)
 {
 	struct worker *w = OBJ(timer->data, struct worker, WORKER_MAGIC);
-	usec_t now = clock_mono(), heard;
+	usec_t now = clock_mono(), due = w->next_tick < now ? w->next_tick : now, heard;
 
 	if (atomic_load(&w->cut))
 		cut_all(w, now);
@@ -303,7 +303,7 @@ static void on_tick(uv_timer_t *timer)
 		dest_tick(w->dest, now);
 	take_turn(w, &w->turn[w->at_turn], heard, now);
 	w->at_turn = (w->at_turn + 1) % w->turns;
-	histogram_add(&w->ticks, clock_mono() - now);
+	histogram_add(&w->ticks, clock_mono() - due);
 	if (atomic_load(&w->stop))
 		uv_stop(&w->loop);
 	else

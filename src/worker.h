@@ -44,6 +44,6 @@ void worker_cut(struct worker *); /* the deadline of a shutdown: all calls end a
 /* What of that latency is left for those who collect what several turns give them. */
 unsigned worker_latency_left(unsigned latency_ms);
 
-struct histogram *worker_ticks(struct worker *); /* [us] one tick takes */
+struct histogram *worker_ticks(struct worker *); /* [us] from when a tick is due to its end */
 
 #endif
