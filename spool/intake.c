@@ -328,7 +328,7 @@ static int pass(struct intake *in)
 	return n;
 }
 
-/* Something is put that a worker cannot see yet: it was behind, or its queue is full. */
+/* Something is put that a worker cannot see yet: it was behind. */
 static bool unflushed(const struct intake *in)
 {
 	for (unsigned i = 0; i < in->opts.queues; i++)
