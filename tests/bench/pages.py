@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The figures of docs/scaling.md, and how they get there. Python's standard library only."""
+import textwrap
+
 import model
 import node
 import report
 
 BEGIN, END = "<!-- figures: begin -->\n", "<!-- figures: end -->\n"
 
-HEAD = """{machine}.
+HEAD = """{machine}
+
 Feeds, endpoints and Redis ran beside the daemons on the same cores. `scale` is `tests/bench/scale`,
 `bench` is `tests/bench/bench`. Where no run is named, the figure is a coefficient of the model that is
 fitted to all runs of `scale` (below). "Assumed" was not measured.
@@ -67,12 +70,23 @@ def events(result):
     return node.table(["once", "seen"], rows) if rows else ""
 
 
+def versions(result):
+    """What was measured, and which of it by an earlier build."""
+    names = {}
+    for r in result["runs"]:
+        names.setdefault(r.get("of", "?"), []).append(r["load"]["name"])
+    for name, of in result.get("of", {}).items():
+        names.setdefault(of, []).append(name)
+    return "; ".join(f"{of}: {', '.join(runs)}" for of, runs in names.items())
+
+
 def figures(judged, result, bench):
     about = result["machine"]
     known = node.known(judged, result, bench)
     of = node.Node(known)
-    machine = (f"Measured on {about['cores']} cores of {about['cpu']}, "
-        f"{about['memory_mib'] / 1024:.0f} GiB, Linux {about['kernel']}")
+    machine = textwrap.fill(f"Measured on {about['cores']} cores of {about['cpu']}, "
+        f"{about['memory_mib'] / 1024:.0f} GiB, Linux {about['kernel']}. Builds: {versions(result)}.",
+        100, break_on_hyphens=False)
     parts = [HEAD.format(machine=machine), node.inputs_table(known), "### What such a node needs",
         node.needs_table(of), "### What is reached first", node.limits_table(of),
         "### The daemon's CPU, case by case", cases(bench), alone(result),
