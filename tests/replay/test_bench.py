@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The measuring instruments: that a small case gives every figure, and that what is missing in a
 recording is heard to be missing."""
+import importlib.machinery
+import importlib.util
 import struct
+import unittest
 import wave
 
 from harness import *
@@ -97,6 +100,15 @@ class Scale(Case):
         status, page = self.page(runs)
         self.assertEqual(status, 1)
         self.assertIn("**passed**", page)
+
+    @unittest.skipUnless(TIMES, "linked without a sanitizer")
+    def test_intake_alone(self):
+        loader = importlib.machinery.SourceFileLoader("scale", os.path.join(BENCH, "scale"))
+        module = importlib.util.module_from_spec(importlib.util.spec_from_loader("scale", loader))
+        loader.exec_module(module)
+        said = subprocess.run([module.intake_program(self.dir), "20", "1", "1"], check=True,
+            capture_output=True, text=True).stdout.split()
+        self.assertGreater(int(said[0]), 1000)
 
     def test_of_no_runs(self):
         _, page = self.page([])
