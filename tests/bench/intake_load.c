@@ -45,9 +45,11 @@ static int new_stream(struct intake *in, struct packetq **queue, unsigned queues
 
 static void empty(struct packetq **queue, unsigned queues)
 {
+	struct packet *p;
+
 	for (unsigned q = 0; q < queues; q++)
-		while (packetq_get(queue[q]))
-			;
+		while ((p = packetq_get(queue[q])))
+			packetq_done(p);
 }
 
 /* Of the only thread that is called so. */

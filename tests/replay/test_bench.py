@@ -109,6 +109,7 @@ class Scale(Case):
         said = subprocess.run([module.intake_program(self.dir), "20", "1", "1"], check=True,
             capture_output=True, text=True).stdout.split()
         self.assertGreater(int(said[0]), 1000)
+        self.assertEqual(said[1], "0") # refused: a copy that was not paid for
 
     def test_of_no_runs(self):
         _, page = self.page([])
