@@ -181,18 +181,18 @@ static void read_letters(struct worker *w, usec_t until)
 
 /* ---- letters and packets in the order of their time ---- */
 
-/* Files have a time of their own: what is there is read. */
-static bool came_before(const struct packet *p, usec_t time)
+/* Files have a time of their own: all that is said by now holds for what is there of them. */
+static bool came_before(const struct packet *p, usec_t time, bool files)
 {
-	return ((const struct source *)p->to)->kind != SOURCE_PROC || p->time < time;
+	return ((const struct source *)p->to)->kind != SOURCE_PROC ? files : p->time < time;
 }
 
 /* To the inboxes of their calls; returns how far that went: all that came before is there. */
-static usec_t sort_queue(struct worker *w, struct packetq *q, usec_t until)
+static usec_t sort_queue(struct worker *w, struct packetq *q, usec_t until, bool files)
 {
 	const struct packet *next;
 
-	while ((next = packetq_peek(q)) && came_before(next, until)) {
+	while ((next = packetq_peek(q)) && came_before(next, until, files)) {
 		struct source *source = next->to;
 		struct packet *p = packetq_get(q);
 
@@ -208,12 +208,12 @@ static usec_t sort_queue(struct worker *w, struct packetq *q, usec_t until)
 	return until;
 }
 
-static usec_t sort_packets(struct worker *w, usec_t until)
+static usec_t sort_packets(struct worker *w, usec_t until, bool files)
 {
 	usec_t heard = until;
 
 	for (unsigned i = 0; i < w->opts.queues; i++) {
-		usec_t t = sort_queue(w, w->opts.queue[i], until);
+		usec_t t = sort_queue(w, w->opts.queue[i], until, files);
 
 		heard = t < heard ? t : heard;
 	}
@@ -228,13 +228,13 @@ static usec_t hear(struct worker *w, usec_t until)
 
 	while ((l = next_letter(w)) && l->sent < until) {
 		usec_t sent = l->sent;
-		usec_t heard = sort_packets(w, sent);
+		usec_t heard = sort_packets(w, sent, false);
 
 		if (heard < sent)
 			return heard;
 		read_letters(w, sent);
 	}
-	return sort_packets(w, until);
+	return sort_packets(w, until, true);
 }
 
 /* ---- time ---- */
@@ -371,7 +371,7 @@ static void end_calls(struct worker *w)
 
 	cut_all(w, now);
 	do {
-		sort_packets(w, INT64_MAX);
+		sort_packets(w, INT64_MAX, true);
 		HASH_ITER(hh, w->calls, r, tmp)
 			read_inbox(r, now);
 	} while (packets_wait(w));

@@ -260,11 +260,21 @@ static void setup_record(void)
 			.group = -1 } });
 }
 
-/* The writer has its slab of a second written before the next turn. */
+/* The writer has nearly all written before the next turn. A tick in between would take work from
+ * the turn: only where the disk is slow. */
 static void wait_record(void)
 {
+	struct sink_stats s;
+
 	if (position % RATE == 0)
 		usleep(5000);
+	for (unsigned i = 0; i < 1000; i++) {
+		sink->ops->stats(sink, &s);
+		if (s.waiting <= 3 * RATE)
+			return;
+		sink->ops->tick(sink, now);
+		usleep(10000);
+	}
 }
 
 static bool end_record(void)

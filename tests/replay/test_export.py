@@ -273,7 +273,7 @@ class ExportTest(Case):
         for n in range(3):
             self.speaking(f"short{n}")
         self.export(self.spool, "--format=opus")
-        long = self.speaking("long", 200.0)
+        long = self.speaking("long", 1500.0) # seconds of encoding
         journal = os.path.join(self.out, ".spoolwire-export", "journal")
         for number in signal.SIGINT, signal.SIGTERM:
             begun = read(journal).count(b"\nbegin ")

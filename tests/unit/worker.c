@@ -124,11 +124,16 @@ static void forwarding(unsigned call, bool on)
 		.text = span_text("") });
 }
 
+static void announce(unsigned call, enum spool_layout layout, enum source_kind kind)
+{
+	source[call] = source_new(kind, call, "test");
+	worker_new_call(worker, call, "parent", layout);
+}
+
 /* What a source is announced after is read before its packets, however old these are. */
 static void begin(unsigned call, bool forwarded)
 {
-	source[call] = source_new(SOURCE_PROC, call, "/proc/test");
-	worker_new_call(worker, call, "parent", SPOOL_PROC);
+	announce(call, SPOOL_PROC, SOURCE_PROC);
 	tell(call, &(struct change){ .kind = CHANGE_STREAM, .component = 1,
 		.text = span_text("") });
 	codec(call, "L16/8000");
@@ -290,6 +295,42 @@ static void test_behind(void **state)
 }
 
 /* The deadline of a shutdown waits for nobody: what was not heard by then is only counted. */
+/* A file's packets lie there before all that its metadata says of it is told: it holds for them,
+ * however old they are. */
+static void test_file(void **state)
+{
+	static const int16_t samples[FRAMES] = { 1 };
+	usec_t over = clock_mono() + DEADLINE;
+
+	(void)state;
+	start();
+	keep_busy(2);
+	wait_until_busy(2);
+	announce(0, SPOOL_PCM, SOURCE_PCM);
+	source[0]->rate_hz = 8000;
+	source[0]->channels = 1;
+	tell(0, &(struct change){ .kind = CHANGE_STREAM, .component = 1, .text = span_text("") });
+	worker_expect_source(worker, 0, source[0]);
+	for (unsigned k = 0; k < 50; k++)
+		assert_true(packetq_put(queue[1], source[0], PACKET_PCM, (1 + k) * 20 * MSEC,
+			span_of(samples, sizeof(samples))));
+	while (packetq_unflushed(queue[1]) && clock_mono() < over)
+		packetq_flush(queue[1], clock_mono());
+	flown++;
+	forwarding(0, true);
+	flown++;
+	done_with = 2;
+	source[0]->end = SOURCE_END_EOF;
+	assert_true(packetq_put(queue[1], source[0], PACKET_END, 51 * 20 * MSEC, span_of(NULL, 0)));
+	while (packetq_unflushed(queue[1]) && clock_mono() < over)
+		packetq_flush(queue[1], clock_mono());
+	end(0);
+	wait_for_account(0);
+	assert_int_equal(account[0]->sinks, 2);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(account[0]->sink[i].stats.put, 50 * FRAMES);
+}
+
 static void test_cut(void **state)
 {
 	(void)state;
@@ -322,6 +363,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_in_turn),
 		TEST(test_behind),
+		TEST(test_file),
 		TEST(test_cut),
 		TEST(test_stop),
 	};
