@@ -310,8 +310,9 @@ static void test_file(void **state)
 	source[0]->rate_hz = 8000;
 	source[0]->channels = 1;
 	tell(0, &(struct change){ .kind = CHANGE_STREAM, .component = 1, .text = span_text("") });
+	forwarding(0, false);
 	worker_expect_source(worker, 0, source[0]);
-	for (unsigned k = 0; k < 50; k++)
+	for (unsigned k = 0; k < 100; k++)
 		assert_true(packetq_put(queue[1], source[0], PACKET_PCM, (1 + k) * 20 * MSEC,
 			span_of(samples, sizeof(samples))));
 	while (packetq_unflushed(queue[1]) && clock_mono() < over)
@@ -321,14 +322,14 @@ static void test_file(void **state)
 	flown++;
 	done_with = 2;
 	source[0]->end = SOURCE_END_EOF;
-	assert_true(packetq_put(queue[1], source[0], PACKET_END, 51 * 20 * MSEC, span_of(NULL, 0)));
+	assert_true(packetq_put(queue[1], source[0], PACKET_END, 101 * 20 * MSEC, span_of(NULL, 0)));
 	while (packetq_unflushed(queue[1]) && clock_mono() < over)
 		packetq_flush(queue[1], clock_mono());
 	end(0);
 	wait_for_account(0);
 	assert_int_equal(account[0]->sinks, 2);
 	for (unsigned i = 0; i < 2; i++)
-		assert_int_equal(account[0]->sink[i].stats.put, 50 * FRAMES);
+		assert_int_equal(account[0]->sink[i].stats.put, 100 * FRAMES);
 }
 
 static void test_cut(void **state)
