@@ -33,9 +33,9 @@ static void log_time(const struct status_time *t)
 {
 	struct histogram *h = t->histogram;
 
-	log_info("status: time %s [us] n=%" PRIu64 " p50=%" PRId64 " p99=%" PRId64 " max=%" PRId64
-		" (%s)", t->name, histogram_total(h), histogram_quantile(h, 0.5),
-		histogram_quantile(h, 0.99), histogram_max(h), t->help);
+	log_info("status: time %s [us] n=%" PRIu64 " p50=%" PRId64 " p90=%" PRId64 " p99=%" PRId64
+		" max=%" PRId64 " (%s)", t->name, histogram_total(h), histogram_quantile(h, 0.5),
+		histogram_quantile(h, 0.9), histogram_quantile(h, 0.99), histogram_max(h), t->help);
 }
 
 void status_log(const struct status *s)

@@ -213,12 +213,12 @@ class Spoolwire(Process):
         if len(text) < 2:
             return found
         for line in ("calls_running" + text[1]).splitlines():
-            time_of = re.search(r"status: time (\S+) \[us\] n=(\d+) p50=(\d+) p99=(\d+) max=(\d+)", line)
+            values = {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", line)}
+            time_of = re.search(r"status: time (\S+) \[us\]", line)
             if time_of:
-                found["time " + time_of.group(1)] = dict(zip(("n", "p50", "p99", "max"),
-                    map(int, time_of.groups()[1:])))
+                found["time " + time_of.group(1)] = values
             else:
-                found.update({k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", line)})
+                found.update(values)
         return found
 
 
@@ -498,8 +498,11 @@ class Case(unittest.TestCase):
         self.assertEqual(result["overruns"], 0, result)
         closed = status["time end_to_closed"]
         self.assertLess(closed["p50"], 3000, closed)
-        # Of fewer than a hundred it is the one at which the machine looked away.
-        self.assertLess(closed["p99"], 5000 if closed["n"] >= 100 else 50000, closed)
+        if closed["n"] >= 100:
+            self.assertLess(closed["p99"], 5000, closed)
+        else: # that would be the longest, at which the machine may have looked away
+            self.assertLess(closed["p90"], 5000, closed)
+            self.assertLess(closed["max"], 50000, closed)
         self.assertLess(result["closing"]["p50_ms"], 20, result)
 
     def assertBalanced(self, account):
