@@ -188,6 +188,23 @@ def memory_table(found):
         "a stream [KiB]", "before [MiB]"], rows)) if rows else ""
 
 
+def books_table(found):
+    """What our accounts of the calls say, beside what the feed knows."""
+    rows = []
+    for case, by_recorder in found.items():
+        f = next((middle(runs) for runs in by_recorder.values() if runs[0]["ours"]), {})
+        if f.get("accounts"):
+            rows.append([CASES[case].title, f"{f['packets']:.0f}",
+                f"{f['account_in'] - f['account_rtcp']:.0f}", f"{f['account_lost']:.0f}",
+                f"{f['sink_put_ms'] / 1000:.0f}",
+                f"{f['sink_forwarded_ms'] / 1000:.0f}", f"{f['sink_dropped_ms'] / 1000:.0f}",
+                f"{f['unbalanced']:.0f}"])
+    return ("## The books\n\nSums of the accounts that spoolwire writes of calls: packets of RTP, audio "
+        "that was given\nto sinks, and streams whose account does not balance. After a kill -9 they are "
+        "those of the second\nprocess.\n\n" + table(["case", "packets fed", "in", "lost", "put [s]",
+        "forwarded [s]", "dropped [s]", "not balanced"], rows)) if rows else ""
+
+
 def head(found, argv):
     runs = [r for by in found.values() for rs in by.values() for r in rs]
     about = runs[0]["machine"]
@@ -207,5 +224,5 @@ def render(found, argv):
     if not found:
         return "nothing has been measured yet\n"
     parts = [head(found, argv), cases_table(found) + LEGEND, restart_table(found),
-        codec_table(found), growth_table(found), memory_table(found)]
+        codec_table(found), growth_table(found), memory_table(found), books_table(found)]
     return "\n".join(p for p in parts if p)
