@@ -175,7 +175,8 @@ static void write_off(struct opener *o, usec_t now, struct mail **hung)
 	struct hand **hp = &o->hands;
 
 	while (*hp) {
-		struct hand *h = *hp;
+		struct hand *h = *hp, *next = h->next;
+		pthread_t thread = h->thread;
 		struct source *s = __atomic_load_n(&h->holding, __ATOMIC_ACQUIRE);
 
 		if (!s || now - h->since < o->opts.hang_after ||
@@ -184,8 +185,8 @@ static void write_off(struct opener *o, usec_t now, struct mail **hung)
 			hp = &h->next;
 			continue;
 		}
-		*hp = h->next;
-		pthread_detach(h->thread);
+		*hp = next; /* the thread frees h as soon as it comes back */
+		pthread_detach(thread);
 		o->lost++;
 		counter_add(COUNT_OPENERS_LOST, 1);
 		s->mail.next = *hung;
