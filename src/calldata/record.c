@@ -8,6 +8,8 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 
+#define MAX_DEPTH 64 /* whoever writes a document does so by recursion, on a stack of thread-stack */
+
 struct record {
 	unsigned max_elements, elements;
 	size_t max_element_bytes, max_bytes, bytes;
@@ -37,11 +39,30 @@ void record_free(struct record **r)
 	*r = NULL;
 }
 
-/* JSON that is no object (a number, a list), or that jansson does not take (torn, \u0000, integers
- * over 64 bits), is kept as it was written: as text nothing of it is lost. */
+static bool too_deep(const char *text, size_t bytes)
+{
+	unsigned depth = 0;
+	bool quoted = false;
+
+	for (size_t i = 0; i < bytes && depth <= MAX_DEPTH; i++) {
+		if (text[i] == '"')
+			quoted = !quoted;
+		else if (quoted)
+			i += text[i] == '\\';
+		else if (text[i] == '{' || text[i] == '[')
+			depth++;
+		else if ((text[i] == '}' || text[i] == ']') && depth)
+			depth--;
+	}
+	return depth > MAX_DEPTH;
+}
+
+/* JSON that is no object (a number, a list), that jansson does not take (torn, \u0000, integers
+ * over 64 bits), or that is nested too deep, is kept as it was written: as text nothing of it is
+ * lost. */
 static int keep(struct record *r, const char *text, size_t bytes)
 {
-	json_t *document = json_loadb(text, bytes, 0, NULL);
+	json_t *document = too_deep(text, bytes) ? NULL : json_loadb(text, bytes, 0, NULL);
 	int failed;
 
 	if (json_is_object(document)) {

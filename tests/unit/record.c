@@ -2,7 +2,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 #include <jansson.h>
 
@@ -151,9 +153,41 @@ static void deep_nesting_is_text(void **state)
 	record_free(&r);
 }
 
+static void deep(char *text, unsigned depth)
+{
+	text += sprintf(text, "{\"a\":");
+	memset(text, '[', depth - 1);
+	memset(text + depth - 1, ']', depth - 1);
+	strcpy(text + 2 * (depth - 1), "}");
+}
+
+/* Else whoever writes it again needs a stack as deep. Brackets in a string are none. */
+static void nested_deep_is_text(void **state)
+{
+	struct record *r = record_new(8, 10000, 10000);
+	char text[5000], *json;
+
+	(void)state;
+	deep(text, 64);
+	assert_true(add(r, text));
+	assert_true(add(r, "{\"b\":\"\\\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\"}"));
+	json = record_json(r);
+	assert_non_null(strstr(json, "\"texts\":[]"));
+	free(json);
+	deep(text, 65);
+	assert_true(add(r, text));
+	deep(text, 2047);
+	assert_true(add(r, text));
+	json = record_json(r);
+	assert_null(strstr(json, "\"texts\":[]"));
+	free(json);
+	record_free(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nested_deep_is_text),
 		cmocka_unit_test(nothing_is_null),
 		cmocka_unit_test(objects_merge_later_wins),
 		cmocka_unit_test(anything_else_is_text),
