@@ -56,6 +56,21 @@ static struct command shift(struct client *c)
 	return first;
 }
 
+/* Once for each outage; again when the reason is another one: what came back may not let us in. */
+static void say_down(struct client *c, const char *reason)
+{
+	if (c->said_down && strncmp(c->said_reason, reason, sizeof(c->said_reason) - 1) == 0)
+		return;
+	snprintf(c->said_reason, sizeof(c->said_reason), "%s", reason);
+	if (c->said_down)
+		log_warn_limited("Redis at %s%s: %s", c->opts.url->shown,
+			c->opts.subscriber ? " (subscription)" : "", reason);
+	else
+		log_warn("Redis at %s%s: %s; calls go without its data until it is back",
+			c->opts.url->shown, c->opts.subscriber ? " (subscription)" : "", reason);
+	c->said_down = true;
+}
+
 /* All that waits for an answer is told, after the state is such that nothing can be added. */
 void client_lose(struct client *c, const char *reason)
 {
@@ -64,10 +79,7 @@ void client_lose(struct client *c, const char *reason)
 	counter_add(COUNT_REDIS_LOST, 1);
 	if (was_up && uv_now(c->loop) - c->up_since > STEADY_MS)
 		c->failures = 0;
-	if (!c->said_down)
-		log_warn("Redis at %s%s: %s; calls go without its data until it is back",
-			c->opts.url->shown, c->opts.subscriber ? " (subscription)" : "", reason);
-	c->said_down = true;
+	say_down(c, reason);
 	client_drop_link(c);
 	client_drop_addresses(c);
 	client_enter(c, CLIENT_PAUSING);
@@ -147,13 +159,16 @@ void client_flush(struct client *c)
 bool client_command(struct client *c, const struct span *argv, unsigned n, client_answer_fn *fn,
 	uint64_t token)
 {
-	if (c->state != CLIENT_UP || c->in_flight >= CLIENT_MAX_COMMANDS ||
+	if (c->state != CLIENT_UP)
+		return false;
+	if (c->opts.subscriber) { /* one for each call at most, and none is asked again */
+		append(c, argv, n);
+		return true;
+	}
+	if (c->in_flight >= CLIENT_MAX_COMMANDS ||
 		c->out_used + uv_stream_get_write_queue_size(&c->link->uv.stream) > MAX_UNSENT)
 		return false;
-	if (c->opts.subscriber)
-		append(c, argv, n);
-	else
-		give(c, argv, n, fn, c->arg, token);
+	give(c, argv, n, fn, c->arg, token);
 	return true;
 }
 

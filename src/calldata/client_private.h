@@ -68,6 +68,7 @@ struct client {
 	uint64_t heard, pinged, up_since; /* [ms] uv_now; pinged 0: no ping is out */
 	unsigned failures, generation;
 	bool said_down, said_up; /* in the log */
+	char said_reason[128];   /* of said_down, cut */
 };
 
 /* client.c */

@@ -355,6 +355,34 @@ static void many_calls(void **state)
 	assert_int_equal(elements[1], 1);
 }
 
+static bool subscribed(unsigned number)
+{
+	char want[100];
+
+	run_for(20 * MSEC);
+	snprintf(want, sizeof(want), "call:%064u\n1\n", number);
+	return strcmp(redis("pubsub numsub call:%064u", number), want) == 0;
+}
+
+/* As many as run at most: over a megabyte of commands at once. */
+static void all_are_subscribed_again(void **state)
+{
+	const unsigned last = 20000;
+	char id[65];
+
+	(void)state;
+	NEED_SERVER();
+	start("call:%c", false);
+	for (unsigned i = 100; i <= last; i++) {
+		snprintf(id, sizeof(id), "%064u", i);
+		call(i, id);
+	}
+	WAIT_FOR(subscribed(last));
+	redis("client kill type pubsub");
+	WAIT_FOR(subscribed(100));
+	WAIT_FOR(subscribed(last));
+}
+
 static unsigned free_port(void)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -684,6 +712,7 @@ int main(void)
 		REAL(restarted_with_an_empty_database),
 		REAL(hanging_server_is_noticed_and_left),
 		REAL(many_calls),
+		REAL(all_are_subscribed_again),
 		REAL(tcp_with_login),
 		FAKE(garbage_ends_the_connection),
 		FAKE(closing_in_mid_reply),
