@@ -32,7 +32,7 @@ static void start_log(const struct config *c)
 		},
 		.name = c->log_name,
 		.facility = c->log_facility_number,
-		.to_stderr = c->log_stderr,
+		.to_stderr = c->log_stderr && c->foreground, /* a daemon's is /dev/null */
 		.no_timestamps = c->no_log_timestamps,
 		.split = c->split_logs,
 		.max_length = (unsigned)c->max_log_line_length,
