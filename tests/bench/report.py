@@ -13,7 +13,8 @@ PACKETS_A_SECOND = 50 # of a stream, at 20 ms
 HEAD = """# Benchmarks
 
 The same calls to each recorder in turn, on one machine that also runs the feed and the endpoint:
-{machine}. Medians of {runs}. Printed by
+{machine}.
+{runs}. Printed by
 
     {command}
 
@@ -118,12 +119,14 @@ def cases_table(found):
     heads = ["case", "recorder", "CPU [s]", "times ours", "delivered [s]", "lost", "peak [MiB]",
         "switches", "calls", "latency p50 / p99 / max [ms]", "opened p99 [ms]",
         "closed p99 / max [ms]", "removal p99 / max [ms]"]
-    rows = []
+    rows, most = [], max(len(runs) for by in found.values() for runs in by.values())
     for case, by_recorder in found.items():
         figures = {name: middle(runs) for name, runs in by_recorder.items()}
         first = next(iter(figures.values()))
         for name, f in figures.items():
-            rows.append([CASES[case].title if f is first else "", name,
+            n = len(by_recorder[name])
+            fewer = "" if n == most else f" ({n} run{'s' * (n > 1)})"
+            rows.append([CASES[case].title if f is first else "", name + fewer,
                 number(f, "cpu_per_million"), ratio(f, first),
                 number(f, "cpu_per_million_delivered"), lost(f), number(f, "peak_mib", "%.0f"),
                 number(f, "switches_per_packet"), number(f, "calls_per_packet"),
@@ -211,9 +214,9 @@ def head(found, argv):
     least = [min(r["figures"][k] for r in runs if k in r["figures"] and CASES[r["case"]].streams >= 500)
         for k in ("receiver_per_million", "feed_per_million")
         if any(k in r["figures"] and CASES[r["case"]].streams >= 500 for r in runs)]
-    counts = sorted({len(rs) for by in found.values() for rs in by.values()})
+    most = max(len(rs) for by in found.values() for rs in by.values())
     return HEAD.format(command=" ".join([os.path.relpath(argv[0]), *argv[1:]]),
-        runs=" to ".join(str(n) for n in sorted({counts[0], counts[-1]})),
+        runs="One run each" if most == 1 else f"Medians of {most} runs where it does not say fewer",
         seconds=f"{20 * runs[0]['scale']:g}", others=" and ".join(f"{x:.1f}" for x in least),
         machine=f"{about['cores']} cores of {about['cpu']}, {about['memory_mib'] / 1024:.0f} GiB, "
             f"Linux {about['kernel']}; built by {about['compiler']} with {about['cflags']}")

@@ -3,6 +3,7 @@
 The result is a flat table of figures. Python's standard library only."""
 import datetime
 import glob
+import hashlib
 import json
 import os
 import re
@@ -68,6 +69,8 @@ class Recorder:
         said = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
         version = re.search(r"(\d+)\.\d+[\w.]*", said.stdout + said.stderr)
         self.name = os.path.basename(path) + (f" {version.group(0)}" if version else "")
+        with open(path, "rb") as f:
+            self.digest = hashlib.sha256(f.read()).hexdigest()[:16]
         # It gets the metafiles of the rtpengine that it belongs to.
         self.dialect = 26 if version and int(version.group(1)) > 10 else 10
 

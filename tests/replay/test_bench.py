@@ -39,6 +39,14 @@ class Bench(Case):
             self.assertGreater(f[what], 0, what)
         self.assertIn("TLS, 20 streams", self.page)
 
+    def test_kept_runs_are_of_the_same_options(self):
+        self.small("try-tls")
+        p = subprocess.run([sys.executable, os.path.join(BENCH, "bench"), "--case", "try-tls",
+            "--runs=1", "--only=spoolwire", "--results", os.path.join(self.dir, "results"),
+            "--option=--tls-latency-ms=20"], capture_output=True, text=True, check=False)
+        self.assertNotEqual(p.returncode, 0)
+        self.assertIn("another options", p.stderr)
+
     def test_of_recordings(self):
         f = self.small("try-wav")
         self.assertEqual((f["packets"], f["files"]), (3000, 10), f)
