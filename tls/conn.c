@@ -17,6 +17,7 @@
 
 #include "base/check.h"
 #include "base/counters.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "tls/conn_reason.h"
 #include "tls/ctx_ssl.h"
@@ -28,6 +29,7 @@
 struct conn_session {
 	SSL_SESSION *session;
 	unsigned generation; /* of the certificates it was verified with */
+	bool useless;        /* the endpoint gives sessions that it then refuses */
 };
 
 struct conn {
@@ -43,6 +45,7 @@ struct conn {
 	enum conn_fault fault;
 	char *reason;
 	SSL *ssl; /* NULL: plain TCP */
+	bool resuming; /* a session was offered */
 	unsigned generation;
 	usec_t since; /* when the wait began that has a deadline; 0: at the next tick */
 };
@@ -153,7 +156,7 @@ int conn_keep_session(SSL *ssl, SSL_SESSION *session)
 	struct conn *c = OBJ(SSL_get_app_data(ssl), struct conn, CONN_MAGIC);
 	struct conn_session *kept = c->opts.session;
 
-	if (!kept)
+	if (!kept || kept->useless)
 		return 0;
 	SSL_SESSION_free(kept->session);
 	kept->session = session;
@@ -209,7 +212,7 @@ static bool start_tls(struct conn *c)
 	SSL_set_app_data(c->ssl, c);
 	SSL_set_connect_state(c->ssl);
 	if (s && s->session && s->generation == c->generation)
-		SSL_set_session(c->ssl, s->session);
+		c->resuming = SSL_set_session(c->ssl, s->session) == 1;
 	return true;
 }
 
@@ -221,12 +224,30 @@ static void opened(struct conn *c)
 	enter(c, CONN_OPEN);
 }
 
+/* Seen of servers on OpenSSL that ask for a certificate and have no session id context: they fail
+ * each handshake that resumes. Without a session the next one is as the first was. */
+static void stop_resuming(struct conn *c, unsigned long error)
+{
+	bool alert = ERR_GET_LIB(error) == ERR_LIB_SSL &&
+		ERR_GET_REASON(error) > SSL_AD_REASON_OFFSET;
+	struct conn_session *s = c->opts.session;
+
+	if (!c->resuming || !alert || s->useless)
+		return;
+	SSL_SESSION_free(s->session);
+	*s = (struct conn_session){ .useless = true };
+	log_warn("endpoint %s: it refuses the TLS sessions that it gives; each connection makes a "
+		"full handshake from now on", c->opts.name);
+}
+
 /* Why OpenSSL says no, in the words of the operator. */
 static void fail_tls(struct conn *c, enum conn_fault otherwise)
 {
 	long verdict = SSL_get_verify_result(c->ssl);
 	unsigned long error = ERR_peek_error();
 
+	if (c->status == CONN_SHAKING)
+		stop_resuming(c, error);
 	if (c->status == CONN_SHAKING && ctx_verifies(c->opts.ctx) && verdict != X509_V_OK)
 		fail(c, CONN_UNTRUSTED, conn_reason_verify(verdict, c->opts.name,
 			ctx_ca_option(c->opts.ctx)));

@@ -703,6 +703,37 @@ static void session_is_resumed(void **state)
 	tear_down(&p);
 }
 
+static unsigned greeted(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < end.guests; i++)
+		n += end.guest[i].n == 2;
+	return n;
+}
+
+/* Without a session id context OpenSSL refuses its own sessions when it asks for certificates. */
+static void refused_sessions_are_not_offered_again(void **state)
+{
+	uint64_t failed = counter_sum(COUNT_TLS_FAILED_HANDSHAKE);
+	struct peer *p;
+	SSL_CTX *ssl = serve_certified();
+
+	(void)state;
+	SSL_CTX_set_session_id_context(ssl, (const uint8_t *)"", 0);
+	endpoint_open(&end, 0, ssl);
+	make_ctx(file("authority"), file("client"), false);
+	make_dest("127.0.0.1", end.port, NULL);
+	p = make_peer(BACKLOG_DROP_OLDEST);
+	peer_set_header(p, span_text("m"));
+	for (unsigned n = 1; n <= 4; n++) {
+		TURN_UNTIL(p, greeted() == n);
+		guest_leave(&end.guest[end.guests - 1], true);
+	}
+	assert_int_equal(counter_sum(COUNT_TLS_FAILED_HANDSHAKE) - failed, 1);
+	tear_down(&p);
+}
+
 static void bad_certificate_files_are_explained(void **state)
 {
 	char *reason = NULL;
@@ -782,6 +813,7 @@ int main(void)
 		cmocka_unit_test(client_certificate_is_shown),
 		cmocka_unit_test(missing_client_certificate_backs_off),
 		cmocka_unit_test(session_is_resumed),
+		cmocka_unit_test(refused_sessions_are_not_offered_again),
 		cmocka_unit_test(bad_certificate_files_are_explained),
 	};
 
