@@ -9,7 +9,6 @@
 #include "calls_private.h"
 
 #define INSIST SEC /* streams of an ended call that were still being opened are closed after this */
-#define AGAIN  SEC /* after an open() that failed for want of descriptors */
 #define TICK_MS 50
 
 /* ---- the table ---- */
@@ -97,6 +96,21 @@ static void send_source(struct calls *t, struct known *k, struct source *s, unsi
 		tail_give(t->parts.tail, &s);
 }
 
+struct stream_file *known_file(const struct known *k, unsigned stream)
+{
+	struct stream_file *f = k->files;
+
+	while (f && f->stream != stream)
+		f = f->next;
+	return f;
+}
+
+void known_set_due(struct known *k, enum due due, usec_t in)
+{
+	k->due = due;
+	k->due_at = clock_mono() + in;
+}
+
 void known_open_stream(struct calls *t, struct known *k, struct stream_file *f)
 {
 	char *path = xasprintf("%s/%u/calls/%s/%s", t->opts.proc_root, t->opts.table, k->parent,
@@ -104,7 +118,10 @@ void known_open_stream(struct calls *t, struct known *k, struct stream_file *f)
 	struct source *s = source_new(SOURCE_PROC, k->number, path);
 
 	free(path);
+	if (k->due == DUE_STALE)
+		k->due = DUE_NOTHING; /* this one may be open */
 	k->asked++;
+	f->again = false;
 	f->epoch = s->epoch = k->epoch;
 	s->stream = f->stream;
 	send_source(t, k, s, (unsigned)(k->number % t->opts.intakes));
@@ -130,20 +147,26 @@ void known_new_epoch(struct known *k)
 	k->epoch++;
 	k->asked = k->failed = 0;
 	k->gone = false;
-	k->due = 0;
+	k->due = DUE_NOTHING;
+	for (struct stream_file *f = k->files; f; f = f->next)
+		f->again = false;
 }
 
 static void reopen(struct calls *t, struct known *k)
 {
-	k->due = 0;
 	k->reopened = true;
 	if (!t->opts.still_there(t->opts.arg, k->parent))
 		return;
 	known_new_epoch(k);
-	for (struct stream_file *f = k->files; f; f = f->next) {
-		f->again = false;
+	for (struct stream_file *f = k->files; f; f = f->next)
 		known_open_stream(t, k, f);
-	}
+}
+
+static void open_again(struct calls *t, struct known *k)
+{
+	for (struct stream_file *f = k->files; f; f = f->next)
+		if (f->again)
+			known_open_stream(t, k, f);
 }
 
 /* ---- ends ---- */
@@ -152,13 +175,13 @@ static void close_streams(struct calls *t, struct known *k)
 {
 	for (unsigned i = 0; i < t->opts.intakes; i++)
 		intake_close_call(t->parts.intake[i], k->number);
-	k->due = clock_mono() + INSIST;
+	known_set_due(k, DUE_INSIST, INSIST);
 }
 
 void known_end(struct calls *t, struct known *k, const char *reason)
 {
 	k->state = ENDING;
-	k->due = 0;
+	k->due = DUE_NOTHING;
 	HASH_DELETE(by_parent, t->parents, k);
 	worker_end_call(known_worker(t, k), k->number, reason);
 	if (k->layout == SPOOL_PROC)
@@ -179,41 +202,30 @@ void known_may_forget(struct calls *t, struct known *k)
 		forget(t, k);
 }
 
-void known_open_later(struct known *k, unsigned stream)
-{
-	for (struct stream_file *f = k->files; f; f = f->next)
-		if (f->stream == stream)
-			f->again = true;
-	if (!k->due)
-		k->due = clock_mono() + AGAIN;
-}
-
-static bool open_again(struct calls *t, struct known *k)
-{
-	bool any = false;
-
-	for (struct stream_file *f = k->files; f; f = f->next)
-		if (f->again) {
-			f->again = false;
-			k->due = 0;
-			known_open_stream(t, k, f);
-			any = true;
-		}
-	return any;
-}
-
 static void on_due(struct calls *t, struct known *k)
 {
-	if (k->state == GRACE_GIVEN)
-		known_end(t, k, k->reason);
-	else if (k->state == ENDING)
-		close_streams(t, k);
-	else if (!k->gone && open_again(t, k))
-		return;
-	else if (k->asked && k->failed == k->asked)
-		known_end(t, k, "stale");
-	else
+	enum due due = k->due;
+
+	k->due = DUE_NOTHING;
+	switch (due) {
+	case DUE_NOTHING:
+		break;
+	case DUE_REOPEN:
 		reopen(t, k);
+		break;
+	case DUE_RETRY:
+		open_again(t, k);
+		break;
+	case DUE_STALE:
+		known_end(t, k, "stale");
+		break;
+	case DUE_GRACE:
+		known_end(t, k, k->reason);
+		break;
+	case DUE_INSIST:
+		close_streams(t, k);
+		break;
+	}
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -223,7 +235,7 @@ static void on_timer(uv_timer_t *timer)
 	struct known *k, *tmp;
 
 	HASH_ITER(by_number, t->numbers, k, tmp)
-		if (k->due && now >= k->due)
+		if (k->due != DUE_NOTHING && now >= k->due_at)
 			on_due(t, k);
 	opener_check(t->parts.opener, now);
 	accounts_tick(t->accounts, t->parts.consumed);

@@ -10,8 +10,10 @@
 #include "calls_private.h"
 #include "spool/consumed.h"
 
-#define REOPEN SEC       /* streams ended, metafile still there: opened once more after this */
-#define STALE (10 * SEC) /* a call of which no stream could be opened is given up after this */
+/* What is due after these: enum due. */
+#define REOPEN SEC
+#define RETRY  SEC
+#define STALE  (10 * SEC)
 
 enum notice_kind {
 	NOTICE_OPEN_FAILED, NOTICE_STREAMS_ENDED, NOTICE_CONSUMED, NOTICE_OVER, NOTICE_WRITTEN,
@@ -111,16 +113,18 @@ static bool is_passing(int error)
 
 static void on_open_failed(struct known *k, const struct notice *n)
 {
-	if (k->state != RUNNING || n->epoch != k->epoch)
+	if (k->state != RUNNING || k->gone || n->epoch != k->epoch)
 		return;
 	if (is_passing(n->error)) {
 		log_warn_limited("call %s: a stream cannot be opened, and is tried again: %s",
 			log_mark(k->parent), strerror(n->error));
 		k->asked--;
-		known_open_later(k, n->stream);
-	} else if (++k->failed == k->asked) {
+		known_file(k, n->stream)->again = true;
+		if (k->due != DUE_RETRY)
+			known_set_due(k, DUE_RETRY, RETRY);
+	} else if (++k->failed == k->asked && k->due != DUE_RETRY) {
 		/* the metafile of a dead rtpengine: nobody will unlink it */
-		k->due = clock_mono() + STALE;
+		known_set_due(k, DUE_STALE, STALE);
 	}
 }
 
@@ -129,8 +133,7 @@ static void on_streams_ended(struct known *k, uint64_t epoch)
 	if (k->state != RUNNING || epoch != k->epoch)
 		return;
 	k->gone = true;
-	if (!k->reopened)
-		k->due = clock_mono() + REOPEN;
+	known_set_due(k, k->reopened ? DUE_NOTHING : DUE_REOPEN, REOPEN);
 }
 
 static void on_consumed(struct calls *t, const struct known *k, const struct notice *n)

@@ -26,6 +26,16 @@ struct stream_file {
 	char *name;
 };
 
+/* What a call waits for, if for anything. */
+enum due {
+	DUE_NOTHING,
+	DUE_REOPEN, /* its streams ended, its metafile is still there: they are opened once more */
+	DUE_RETRY,  /* some could not be opened, for a reason that passes: these are, once more */
+	DUE_STALE,  /* none could be opened, for another reason: it is given up */
+	DUE_GRACE,  /* its metafile has not come back: it ends */
+	DUE_INSIST, /* it has ended: streams that were still being opened then are closed */
+};
+
 struct known {
 	uint64_t number;
 	char *parent;
@@ -40,9 +50,8 @@ struct known {
 	struct stream_file *files; /* proc: interfaces by number */
 	uint64_t epoch;            /* of this call's openings */
 	unsigned asked, failed;    /* openings of this epoch */
-	/* GRACE_GIVEN: when it is over. RUNNING: when to open once more, or to give up a call whose
-	 * streams are all gone. ENDING: when to ask again for what is still open. 0: nothing. */
-	usec_t due;
+	enum due due;
+	usec_t due_at;             /* clock_mono */
 	bool reopened;             /* since the metafile last said something */
 	bool gone;                 /* the streams of this epoch have ended */
 	const char *reason;        /* of the end; static */
@@ -68,9 +77,10 @@ struct known *known_by_number(struct calls *, uint64_t number);
 struct known *known_by_parent(struct calls *, const char *parent);
 struct worker *known_worker(struct calls *, const struct known *);
 struct known *known_new(struct calls *, const char *parent, enum spool_layout);
+struct stream_file *known_file(const struct known *, unsigned stream); /* or NULL */
 void known_new_epoch(struct known *); /* its streams are other ones from now on */
+void known_set_due(struct known *, enum due, usec_t in); /* in place of what was due */
 void known_open_stream(struct calls *, struct known *, struct stream_file *);
-void known_open_later(struct known *, unsigned stream);
 void known_read_file(struct calls *, struct known *);
 void known_end(struct calls *, struct known *, const char *reason);
 void known_may_forget(struct calls *, struct known *); /* it is gone if nothing is left to do */

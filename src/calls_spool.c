@@ -62,11 +62,10 @@ static bool on_call(void *arg, const char *parent, enum spool_layout layout,
 
 static struct stream_file *file_of(struct known *k, unsigned stream)
 {
-	struct stream_file *f;
+	struct stream_file *f = known_file(k, stream);
 
-	for (f = k->files; f; f = f->next)
-		if (f->stream == stream)
-			return f;
+	if (f)
+		return f;
 	f = xnew(struct stream_file);
 	f->stream = stream;
 	f->next = k->files;
@@ -144,7 +143,7 @@ static void on_end(void *arg, const char *parent, enum spool_end end)
 	if (k->layout == SPOOL_PROC && end == SPOOL_END_UNLINK) {
 		k->state = GRACE_GIVEN;
 		k->reason = reasons[end];
-		k->due = clock_mono() + GRACE;
+		known_set_due(k, DUE_GRACE, GRACE);
 	} else {
 		known_end(t, k, reasons[end]);
 	}
