@@ -15,7 +15,7 @@
 
 #define CALL_MAGIC 0xfeedca11
 
-enum state { WAITING, RINGING, TALKING, QUEUED, REMOVING, OVER };
+enum state { WAITING, RINGING, TALKING, QUEUED, REMOVING, AWAY, OVER };
 
 struct feed_call {
 	MAGIC_MEMBER;
@@ -24,6 +24,7 @@ struct feed_call {
 	int number;
 	usec_t start, answered, ended; /* ended: asked for */
 	usec_t began;                  /* the removal */
+	usec_t went;                   /* away, to be remade */
 	usec_t flags_due;
 	char id[128], tag[17], *parent, *dir, *metadata, *meta_path;
 	char tags[8][32];
@@ -251,10 +252,27 @@ static void take_metafile_away(struct feed_call *c)
 	free(discarded);
 }
 
-static void come_back(struct feed_call *c)
+static void finish_call(struct feed_call *c)
 {
+	take_metafile_away(c);
+	rmdir(c->dir);
+	c->state = OVER;
+	c->world->calls++;
+	c->world->calls_stuck += c->stuck;
+	c->world->calls_unopened += !c->any_opened;
+	if (c->meta.error)
+		fail(c, c->meta_path, c->meta.error);
+}
+
+/* Nobody speaks meanwhile: the call is as much longer. */
+static void come_back(struct feed_call *c, usec_t now)
+{
+	if (now - c->went < c->world->opts->remake_gap * MSEC)
+		return;
 	c->remaking = false;
 	c->remade = true;
+	c->answered += now - c->went;
+	unlink(c->meta_path);
 	make_streams(c);
 	feed_meta_midcall(&c->meta);
 	c->state = TALKING;
@@ -268,19 +286,13 @@ static void finish_removal(struct feed_call *c)
 	w->removing--;
 	feed_stat_add(&w->removal, now - c->began);
 	feed_stat_add(&w->deleting, now - c->ended);
-	if (c->remaking) {
-		unlink(c->meta_path);
-		come_back(c);
+	if (!c->remaking) {
+		finish_call(c);
 		return;
 	}
-	take_metafile_away(c);
-	rmdir(c->dir);
-	c->state = OVER;
-	w->calls++;
-	w->calls_stuck += c->stuck;
-	w->calls_unopened += !c->any_opened;
-	if (c->meta.error)
-		fail(c, c->meta_path, c->meta.error);
+	c->state = AWAY;
+	c->went = now;
+	come_back(c, now);
 }
 
 /* Fact of the kernel: the end of a stream is seen only after the one before it was
@@ -315,6 +327,8 @@ void feed_call_end(struct feed_call *c, usec_t now)
 	if (c->state == WAITING)
 		c->state = OVER;
 	c->remaking = false;
+	if (c->state == AWAY)
+		finish_call(c);
 	if (c->state != RINGING && c->state != TALKING)
 		return;
 	c->ended = now;
@@ -364,6 +378,9 @@ bool feed_call_run(struct feed_call *c, usec_t now)
 		/* fall through */
 	case REMOVING:
 		run_removal(c, now);
+		break;
+	case AWAY:
+		come_back(c, now);
 		break;
 	case OVER:
 		break;

@@ -87,6 +87,9 @@ static const struct row rows[] = {
 	{ "remake-after", INT, FEED_PROC, AT(remake_after), 0, 1e9, "MS",
 		"streams and metafile go and come back, as when rtpengine is restarted "
 		"with Redis" },
+	{ "remake-gap", INT, FEED_PROC, AT(remake_gap), 0, 1e9, "MS",
+		"from their going to their coming back; the old metafile stays so long "
+		"(0)" },
 	{ "discard", FLAG, FEED_PROC, AT(discard), 0, 0, NULL, "calls end as discarded" },
 	{ "lose-queue", FLAG, FEED_PROC, AT(lose_queue), 0, 0, NULL,
 		"what a stream has queued at its end is lost, as in the kernel" },

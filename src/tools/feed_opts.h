@@ -37,7 +37,7 @@ struct feed_opts {
 	/* proc */
 	const char *spool, *proc_root;
 	int table, dialect, forwarding, recording, answer_after, remake_after,
-		threads_like, stamp_every;
+		remake_gap, threads_like, stamp_every;
 	double removal_timeout;
 	bool no_rtcp, ipv6, discard, lose_queue;
 	/* ng */
