@@ -120,8 +120,12 @@ void known_open_stream(struct calls *t, struct known *k, struct stream_file *f)
 	free(path);
 	if (k->due == DUE_STALE)
 		k->due = DUE_NOTHING; /* this one may be open */
+	if (f->failed) {
+		k->failed--;
+		k->asked--;
+	}
 	k->asked++;
-	f->again = false;
+	f->again = f->failed = f->told = false;
 	f->epoch = s->epoch = k->epoch;
 	s->stream = f->stream;
 	send_source(t, k, s, (unsigned)(k->number % t->opts.intakes));
@@ -149,7 +153,7 @@ void known_new_epoch(struct known *k)
 	k->gone = false;
 	k->due = DUE_NOTHING;
 	for (struct stream_file *f = k->files; f; f = f->next)
-		f->again = false;
+		f->again = f->failed = f->told = false;
 }
 
 static void reopen(struct calls *t, struct known *k)

@@ -104,28 +104,36 @@ static void on_written(void *arg, uint64_t call, bool written)
 	post(t, &(struct notice){ .kind = NOTICE_WRITTEN, .call = call, .finished = written });
 }
 
-/* What was our own trouble and will pass. Any other open that failed is not tried again: each
- * leaks a reference of the kernel module (rtpengine kernel module, proc_stream_open). */
+/* What was our own trouble and will pass. Any other open that failed is not tried again before the
+ * metafile says so: each leaks a reference of the kernel module (rtpengine kernel module,
+ * proc_stream_open). */
 static bool is_passing(int error)
 {
 	return error == EMFILE || error == ENFILE || error == ENOMEM || error == EAGAIN;
 }
 
-static void on_open_failed(struct known *k, const struct notice *n)
+static void on_open_failed(struct calls *t, struct known *k, const struct notice *n)
 {
+	struct stream_file *f = known_file(k, n->stream);
+
 	if (k->state != RUNNING || k->gone || n->epoch != k->epoch)
 		return;
 	if (is_passing(n->error)) {
 		log_warn_limited("call %s: a stream cannot be opened, and is tried again: %s",
 			log_mark(k->parent), strerror(n->error));
 		k->asked--;
-		known_file(k, n->stream)->again = true;
+		f->again = true;
 		if (k->due != DUE_RETRY)
 			known_set_due(k, DUE_RETRY, RETRY);
-	} else if (++k->failed == k->asked && k->due != DUE_RETRY) {
+		return;
+	}
+	f->failed = true;
+	k->failed++;
+	if (f->told)
+		known_open_stream(t, k, f);
+	else if (k->failed == k->asked && k->due != DUE_RETRY)
 		/* the metafile of a dead rtpengine: nobody will unlink it */
 		known_set_due(k, DUE_STALE, STALE);
-	}
 }
 
 static void on_streams_ended(struct known *k, uint64_t epoch)
@@ -159,7 +167,7 @@ static void on_notice(struct calls *t, struct notice *n)
 	}
 	switch (n->kind) {
 	case NOTICE_OPEN_FAILED:
-		on_open_failed(k, n);
+		on_open_failed(t, k, n);
 		break;
 	case NOTICE_STREAMS_ENDED:
 		on_streams_ended(k, n->epoch);

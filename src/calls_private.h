@@ -23,6 +23,8 @@ struct stream_file {
 	unsigned stream;
 	uint64_t epoch; /* of its last opening */
 	bool again;     /* could not be opened, for a reason that passes */
+	bool failed;    /* could not be opened, for another */
+	bool told;      /* once more, since it was asked for */
 	char *name;
 };
 
@@ -49,7 +51,7 @@ struct known {
 	uint64_t inode;            /* pcm, else 0 */
 	struct stream_file *files; /* proc: interfaces by number */
 	uint64_t epoch;            /* of this call's openings */
-	unsigned asked, failed;    /* openings of this epoch */
+	unsigned asked, failed;    /* openings of this epoch, without those tried again */
 	enum due due;
 	usec_t due_at;             /* clock_mono */
 	bool reopened;             /* since the metafile last said something */

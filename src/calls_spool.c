@@ -73,14 +73,18 @@ static struct stream_file *file_of(struct known *k, unsigned stream)
 	return f;
 }
 
+/* rtpengine tells it once for each stream. Told again, the metafile was made anew or is read anew: a
+ * stream that could not be opened may be there now, one that is open is the same. */
 static void on_interface(struct calls *t, struct known *k, const struct change *ch)
 {
 	struct stream_file *f = file_of(k, ch->n);
 
 	if (k->gone) /* and yet it is told again: rtpengine has made it anew */
 		known_new_epoch(k);
-	if (f->name && span_is(ch->text, f->name) && f->epoch == k->epoch)
-		return; /* repeated at every offer/answer */
+	if (f->name && span_is(ch->text, f->name) && f->epoch == k->epoch && !f->failed) {
+		f->told = true;
+		return;
+	}
 	free(f->name);
 	f->name = xstrndup((const char *)ch->text.p, ch->text.n);
 	known_open_stream(t, k, f);

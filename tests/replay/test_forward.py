@@ -75,6 +75,7 @@ class Separate(Checks):
         "no-rtcp": ["--no-rtcp", "--seconds", "1"],
         "ptime-60": ["--ptime", "60", "--seconds", "2"],
         "remake": ["--remake-after", "1000", "--seconds", "2"],
+        "restored": ["--remake-after", "1000", "--remake-gap", "2500", "--seconds", "2"],
         "discard": ["--discard", "--seconds", "1"],
         "all": ["--loss", "5", "--reorder", "5", "--duplicate", "5", "--jitter", "60",
             "--seconds", "3"],
@@ -230,6 +231,14 @@ class Separate(Checks):
             self.assertEqual(len(own), 1)
             self.assertTone(own[0], fed["tone_hz"])
             self.assertAlmostEqual(own[0]["duration_s"], 2, delta=0.3)
+
+    def test_call_restored_late_goes_on(self):
+        """Its streams were opened once more in vain before its metafile was made anew."""
+        self.assertEqual(self.run_.results["restored"]["streams_unopened"], 0)
+        (_, account, _), = self.run_.calls("restored")
+        self.assertEqual(account["end"], "ended")
+        for fed, seen, _ in self.run_.streams("restored"):
+            self.assertEqual(seen["packets"]["decoded"], fed["packets"])
 
     def test_discarded_call_says_so(self):
         (_, account, _), = self.run_.calls("discard")

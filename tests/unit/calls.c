@@ -225,10 +225,27 @@ static void answer(int error)
 	calls_flush(t.calls);
 }
 
+static void answer_all(int error)
+{
+	for (unsigned n = t.n_asked; n > 0; n--)
+		answer(error);
+}
+
 static void close_source(struct source **s)
 {
 	(*s)->fd = -1;
 	source_free(s);
+}
+
+/* All streams of the call are at their end, and closed. */
+static void streams_end(void)
+{
+	uint64_t call = t.open[0]->call, epoch = t.open[0]->epoch;
+
+	while (t.n_open)
+		close_source(&t.open[--t.n_open]);
+	calls_streams_ended(t.calls, call, epoch);
+	calls_flush(t.calls);
 }
 
 static void pass(usec_t time)
@@ -314,6 +331,80 @@ static void test_one_opens_after_others_could_not(void **state)
 	assert_null(t.end);
 }
 
+/* ---- rtpengine killed, and started again with what it keeps in Redis ---- */
+
+static void run_and_lose_rtpengine(void)
+{
+	see(PARENT, SPOOL_PROC);
+	tell_stream(0);
+	tell_stream(1);
+	answer_all(0);
+	streams_end();
+	pass(SEC);
+	assert_int_equal(t.n_asked, 2); /* its metafile is still there */
+}
+
+static void assert_runs(void)
+{
+	pass(20 * SEC);
+	assert_null(t.end);
+	assert_int_equal(t.calls_begun, 1);
+	assert_int_equal(t.n_asked, 0);
+	assert_int_equal(t.n_open, 2);
+}
+
+static void test_restored_late(void **state)
+{
+	(void)state;
+	run_and_lose_rtpengine();
+	answer_all(ENOENT);
+	pass(2 * SEC);
+	tell_stream(0);
+	tell_stream(1);
+	assert_int_equal(t.n_asked, 2);
+	answer_all(0);
+	assert_runs();
+}
+
+/* Thousands of calls lose their streams at once: openers are late. */
+static void test_restored_while_its_streams_are_opened(void **state)
+{
+	(void)state;
+	run_and_lose_rtpengine();
+	tell_stream(0);
+	tell_stream(1);
+	answer_all(ENOENT);
+	assert_int_equal(t.n_asked, 2);
+	answer_all(0);
+	assert_runs();
+}
+
+static void test_restored_by_halves(void **state)
+{
+	(void)state;
+	run_and_lose_rtpengine();
+	answer_all(ENOENT);
+	tell_stream(1);
+	answer(0);
+	tell_stream(0);
+	answer(0);
+	assert_runs();
+}
+
+/* Each failed open costs the kernel module a reference. */
+static void test_not_restored(void **state)
+{
+	(void)state;
+	run_and_lose_rtpengine();
+	answer_all(ENOENT);
+	pass(9 * SEC);
+	assert_int_equal(t.n_asked, 0);
+	assert_null(t.end);
+	pass(SEC);
+	assert_int_equal(t.n_asked, 0);
+	assert_string_equal(t.end, "stale");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -322,6 +413,10 @@ int main(void)
 		TEST(test_for_want_of_descriptors),
 		TEST(test_for_want_of_descriptors_and_made_anew),
 		TEST(test_one_opens_after_others_could_not),
+		TEST(test_restored_late),
+		TEST(test_restored_while_its_streams_are_opened),
+		TEST(test_restored_by_halves),
+		TEST(test_not_restored),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
