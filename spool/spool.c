@@ -478,3 +478,13 @@ bool spool_has(struct spool *s, const char *parent)
 	}
 	return false;
 }
+
+void spool_give_up(struct spool *s, const char *parent)
+{
+	struct entry *e = entries_find(&s->entries, SPOOL_PROC, span_text(parent));
+
+	if (!e || e->state != ENTRY_LIVE)
+		return;
+	e->state = ENTRY_OVER;
+	s->live--;
+}

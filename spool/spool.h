@@ -50,4 +50,8 @@ void spool_stop(struct spool **); /* no further event; clears *s */
 /* Whether the call's metadata file is still there. */
 bool spool_has(struct spool *, const char *parent);
 
+/* Nothing more of this call (proc), whose metadata file nobody removes: it has no place among
+ * max_calls any more. When the file is made anew, it is a new call. Not from within an event. */
+void spool_give_up(struct spool *, const char *parent);
+
 #endif

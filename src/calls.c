@@ -159,7 +159,7 @@ void known_new_epoch(struct known *k)
 static void reopen(struct calls *t, struct known *k)
 {
 	k->reopened = true;
-	if (!t->opts.still_there(t->opts.arg, k->parent))
+	if (!spool_has(t->spool, k->parent))
 		return;
 	known_new_epoch(k);
 	for (struct stream_file *f = k->files; f; f = f->next)
@@ -221,6 +221,7 @@ static void on_due(struct calls *t, struct known *k)
 		open_again(t, k);
 		break;
 	case DUE_STALE:
+		spool_give_up(t->spool, k->parent);
 		known_end(t, k, "stale");
 		break;
 	case DUE_GRACE:
@@ -250,6 +251,7 @@ void calls_shut_down(struct calls *t)
 	struct known *k, *tmp;
 
 	t->shutting_down = true;
+	t->spool = NULL;
 	HASH_ITER(by_number, t->numbers, k, tmp)
 		if (k->state != ENDING)
 			known_end(t, k, "shutdown");
@@ -283,6 +285,11 @@ void calls_connect(struct calls *t, const struct calls_parts *parts)
 	t->parts = *parts;
 	t->accounts = accounts_new(parts->writer, t->opts.account_dir);
 	uv_timer_start(&t->timer, on_timer, TICK_MS, TICK_MS);
+}
+
+void calls_set_spool(struct calls *t, struct spool *spool)
+{
+	t->spool = spool;
 }
 
 void calls_free(struct calls **tp)

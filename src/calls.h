@@ -26,8 +26,6 @@ struct calls_opts {
 	unsigned max_calls;
 	unsigned intakes;         /* how many; the tail thread's queues come after theirs */
 	unsigned workers;
-	/* Whether the call's metadata file is still there; asked when its streams have ended. */
-	bool (*still_there)(void *arg, const char *parent);
 	void (*idle)(void *arg);  /* after calls_shut_down: the last call is over */
 	void *arg;
 };
@@ -48,6 +46,9 @@ struct calls;
 
 struct calls *calls_new(const struct calls_opts *);
 void calls_connect(struct calls *, const struct calls_parts *);
+/* Whom it asks, from then on, whether a metafile is still there, and tells that a call ends although
+ * it is. Until calls_shut_down. */
+void calls_set_spool(struct calls *, struct spool *);
 void calls_free(struct calls **); /* the loop must run once more */
 /* Takes in what the threads said before they stopped: the last accounts go to the writers. */
 void calls_flush(struct calls *);

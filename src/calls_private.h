@@ -64,6 +64,7 @@ struct calls {
 	MAGIC_MEMBER;
 	struct calls_opts opts;
 	struct calls_parts parts;
+	struct spool *spool; /* NULL: it has not told all that lies there, or it has stopped */
 	struct mailbox box;
 	uv_async_t async;
 	uv_timer_t timer;

@@ -69,13 +69,6 @@ struct daemon {
 
 /* ---- what the table of calls asks ---- */
 
-static bool still_there(void *arg, const char *parent)
-{
-	struct daemon *d = OBJ(arg, struct daemon, DAEMON_MAGIC);
-
-	return d->spool && spool_has(d->spool, parent);
-}
-
 static void on_idle(void *arg)
 {
 	struct daemon *d = OBJ(arg, struct daemon, DAEMON_MAGIC);
@@ -377,8 +370,8 @@ static void start_calls(struct daemon *d)
 		.loop = &d->loop, .proc_root = c->proc_root, .table = (unsigned)c->table,
 		.account_dir = c->account_dir, .pcm_rate_hz = (unsigned)c->pcm_rate_hz,
 		.pcm_channels = (unsigned)c->pcm_channels, .max_calls = (unsigned)c->max_calls,
-		.intakes = d->intakes, .workers = d->workers, .still_there = still_there,
-		.idle = on_idle, .arg = d });
+		.intakes = d->intakes, .workers = d->workers, .idle = on_idle,
+		.arg = d });
 	start_writer(d);
 	start_memory(d);
 	start_calldata(d);
@@ -399,6 +392,7 @@ static void start_spool(struct daemon *d)
 		.pcap_max_age = c->pcap_max_age_s ? c->pcap_max_age_s * SEC : INT64_MAX,
 		.pcm_idle_timeout = c->pcm_idle_timeout_s * SEC,
 		.max_calls = (unsigned)c->max_calls }, &calls_spool_events, d->calls);
+	calls_set_spool(d->calls, d->spool);
 }
 
 struct daemon *daemon_start(const struct config *config, int argc, char **argv)

@@ -221,6 +221,16 @@ class Lifecycle(Case):
         self.assertEqual((status["calls"], status["calls_refused"]), (2, 3))
         self.assertIn("max-calls (2) are running", daemon.text())
 
+    def test_metafile_of_a_dead_rtpengine(self):
+        """Nobody removes it, and it takes nobody's place for ever."""
+        daemon = self.daemon(None, "--max-calls=1")
+        Hand(daemon).section("STREAM 0 interface", "not-there")
+        account, = daemon.wait_accounts(1)
+        self.assertEqual(account["end"], "stale")
+        wait_for("its place", lambda: daemon.status()["calls_running"] == 0)
+        self.assertEqual(self.feed(daemon, "--seconds", "1").result()["streams_unopened"], 0)
+        self.assertNotIn("calls_refused", daemon.status())
+
     def test_no_descriptors_left(self):
         daemon = self.daemon(self.receiver())
         usual = descriptors(daemon)

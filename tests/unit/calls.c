@@ -28,6 +28,7 @@ static struct {
 	uv_timer_t *timer;
 	usec_t now;
 	bool there;                     /* its metafile */
+	unsigned given_up;
 	struct source *asked[SOURCES], *open[SOURCES];
 	unsigned n_asked, n_open;
 	unsigned calls_begun;
@@ -190,10 +191,17 @@ void accounts_tick(struct accounts *a, struct consumed *consumed)
 	(void)a, (void)consumed;
 }
 
-static bool still_there(void *arg, const char *parent)
+bool spool_has(struct spool *s, const char *parent)
 {
-	(void)arg, (void)parent;
+	(void)s, (void)parent;
 	return t.there;
+}
+
+void spool_give_up(struct spool *s, const char *parent)
+{
+	(void)s;
+	assert_string_equal(parent, PARENT);
+	t.given_up++;
 }
 
 /* ---- what happens ---- */
@@ -267,9 +275,10 @@ static int setup(void **state)
 	if (uv_loop_init(&t.loop) < 0)
 		return -1;
 	t.calls = calls_new(&(struct calls_opts){ .loop = &t.loop, .proc_root = "/proc",
-		.max_calls = 10, .intakes = 1, .workers = 1, .still_there = still_there });
+		.max_calls = 10, .intakes = 1, .workers = 1 });
 	calls_connect(t.calls, &(struct calls_parts){ .worker = workers, .queue = queue,
 		.intake = intakes });
+	calls_set_spool(t.calls, (struct spool *)(void *)&t); /* only passed on */
 	return 0;
 }
 
@@ -403,6 +412,9 @@ static void test_not_restored(void **state)
 	pass(SEC);
 	assert_int_equal(t.n_asked, 0);
 	assert_string_equal(t.end, "stale");
+	assert_int_equal(t.given_up, 1); /* the spool does not count it any more */
+	see(PARENT, SPOOL_PROC);
+	assert_int_equal(t.calls_begun, 2);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

@@ -474,6 +474,32 @@ static void calls_beyond_the_limit_are_refused(void **state)
 	assert_int_equal(count("call "), 2);
 }
 
+static void given_up_call_leaves_its_place(void **state)
+{
+	(void)state;
+	make_dir("spool");
+	t.opts.max_calls = 1;
+	start();
+	section("spool/a" TAG_A ".meta", "CALL-ID", "a");
+	want("[a]");
+	spool_give_up(t.spool, "a" TAG_A);
+	spool_give_up(t.spool, "a" TAG_A);
+	section("spool/a" TAG_A ".meta", "METADATA", "unheard");
+	section("spool/b" TAG_A ".meta", "CALL-ID", "b");
+	want("[b]");
+	unlink(path_of("spool/b" TAG_A ".meta"));
+	want("end 0 b");
+	/* rtpengine makes it anew at once */
+	unlink(path_of("spool/a" TAG_A ".meta"));
+	section("spool/a" TAG_A ".meta", "METADATA", "heard");
+	want("[heard]");
+	assert_int_equal(count("call 0 a"), 2);
+	assert_int_equal(count("unheard"), 0);
+	assert_int_equal(count("end "), 1);
+	unlink(path_of("spool/a" TAG_A ".meta"));
+	want("end 0 a");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -492,6 +518,7 @@ int main(void)
 		TEST(pcm_file_is_a_call),
 		TEST(idle_pcm_file_ends),
 		TEST(calls_beyond_the_limit_are_refused),
+		TEST(given_up_call_leaves_its_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
