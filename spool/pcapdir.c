@@ -157,6 +157,20 @@ static int open_text(struct spool *s, const struct entry *e, struct stat *st, bo
 	return layout_open(s, DIR_METADATA, name, st);
 }
 
+/* An SDP was written, or packets: so the metafile is there, too, that rtpengine makes next to these
+ * files with recording-method = all (daemon/recording.c, init_all). */
+static bool has_begun(struct spool *s, const struct entry *e, int fd)
+{
+	struct stat st;
+	struct span text;
+	bool at_end;
+
+	if (stat_pcap(s, e, &st) == 0 && st.st_size)
+		return true;
+	text = layout_read(s, fd, 0, &at_end);
+	return memmem(text.p, text.n, "SDP mode: ", 10);
+}
+
 static void tell_growth(struct spool *s, struct entry *e)
 {
 	tell_file(s, e);
@@ -180,6 +194,8 @@ static enum visit visit_alone(struct spool *s, struct entry *e)
 			layout_end(s, e, SPOOL_END_ORPHAN);
 		return VISIT_DROP;
 	}
+	if (e->state == ENTRY_NEW && !st.st_size && !e->closed)
+		return VISIT_DROP; /* it is named again when it is written */
 	if (e->state == ENTRY_NEW && (too_old(s, e, NULL, true) || !begin(s, e)))
 		return VISIT_DROP;
 	tell_growth(s, e);
@@ -214,6 +230,8 @@ static enum visit visit_text(struct spool *s, struct entry *e, int fd, const str
 {
 	if (e->state == ENTRY_NEW && !e->named)
 		return VISIT_DROP; /* its metadata will tell, or has told */
+	if (e->state == ENTRY_NEW && !whole && !has_begun(s, e, fd))
+		return VISIT_DONE;
 	if (e->state == ENTRY_NEW && too_old(s, e, st, whole))
 		e->state = ENTRY_OVER;
 	if (e->state == ENTRY_NEW || e->idle)

@@ -455,7 +455,7 @@ void spool_stop(struct spool **s)
 	*s = NULL;
 }
 
-bool spool_has(struct spool *s, const char *parent)
+bool spool_has(struct spool *s, const char *parent, enum spool_layout layout)
 {
 	static const struct {
 		enum spool_dir dir;
@@ -467,7 +467,8 @@ bool spool_has(struct spool *s, const char *parent)
 	struct stat st;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		const char *place = s->place[names[i].dir].path;
+		bool asked = layout_of(names[i].dir) == layout;
+		const char *place = asked ? s->place[names[i].dir].path : NULL;
 		char *path = place ? xasprintf("%s/%s%s%s", place, names[i].prefix, parent,
 			names[i].suffix) : NULL;
 		bool there = path && lstat(path, &st) == 0;

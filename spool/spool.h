@@ -47,8 +47,8 @@ struct spool *spool_start(struct uv_loop_s *, const struct spool_opts *,
 	const struct spool_events *, void *arg);
 void spool_stop(struct spool **); /* no further event; clears *s */
 
-/* Whether the call's metadata file is still there. */
-bool spool_has(struct spool *, const char *parent);
+/* Whether the call's metadata file of that layout, or PCM file, is there. */
+bool spool_has(struct spool *, const char *parent, enum spool_layout);
 
 /* Nothing more of this call (proc), whose metadata file nobody removes: it has no place among
  * max_calls any more. When the file is made anew, it is a new call. Not from within an event. */

@@ -159,7 +159,7 @@ void known_new_epoch(struct known *k)
 static void reopen(struct calls *t, struct known *k)
 {
 	k->reopened = true;
-	if (!spool_has(t->spool, k->parent))
+	if (!spool_has(t->spool, k->parent, SPOOL_PROC))
 		return;
 	known_new_epoch(k);
 	for (struct stream_file *f = k->files; f; f = f->next)

@@ -73,6 +73,7 @@ struct calls {
 	unsigned *load;  /* calls of each worker */
 	struct accounts *accounts;
 	bool shutting_down;
+	bool said_twice;     /* that a call is in the spool twice */
 };
 
 /* calls.c */

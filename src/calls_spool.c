@@ -31,6 +31,27 @@ static bool was_consumed(struct calls *t, const char *parent, const struct spool
 	return false;
 }
 
+/* With recording-method = all rtpengine writes a metafile and a pcap of each call, under one name: the
+ * metafile is read, as rtpengine-recording does, and the pcap is left alone, after a restart, too. By
+ * the pcap's first word the metafile is there, but may not have been told yet. */
+static bool leave_alone(struct calls *t, const char *parent, const struct known *k,
+	enum spool_layout layout)
+{
+	bool proc = k ? k->layout == SPOOL_PROC : layout == SPOOL_PCAP && t->spool &&
+		spool_has(t->spool, parent, SPOOL_PROC);
+
+	if (!proc && !k)
+		return false;
+	if (proc && layout == SPOOL_PCAP && t->parts.consumed)
+		consumed_note(t->parts.consumed, parent, 0, 0, true);
+	if (!t->said_twice)
+		log_info("call %s is in the spool twice (recording-method = all?): such calls are "
+			"read from %s", log_mark(parent),
+			proc ? "their metafiles alone" : "what comes first alone");
+	t->said_twice = true;
+	return true;
+}
+
 static bool on_call(void *arg, const char *parent, enum spool_layout layout,
 	const struct spool_file *file)
 {
@@ -40,11 +61,13 @@ static bool on_call(void *arg, const char *parent, enum spool_layout layout,
 
 	if (t->shutting_down)
 		return false;
-	if (k) { /* made anew: the same call goes on, with new streams */
+	if (k && k->layout == layout) { /* made anew: the same call goes on, with new streams */
 		k->state = RUNNING;
 		known_new_epoch(k);
 		return true;
 	}
+	if (leave_alone(t, parent, k, layout))
+		return false;
 	if (layout != SPOOL_PROC && was_consumed(t, parent, file, &position))
 		return false;
 	if (HASH_CNT(by_number, t->numbers) >= t->opts.max_calls) {
@@ -105,7 +128,7 @@ static void on_change(void *arg, const char *parent, const struct change *ch)
 
 	if (!k)
 		return;
-	if (k->layout == SPOOL_PROC && ch->kind == CHANGE_STREAM_OPEN && ch->n >= CALL_MAX_STREAMS)
+	if (ch->kind == CHANGE_STREAM_OPEN && ch->n >= CALL_MAX_STREAMS)
 		return;
 	k->reopened = false;
 	worker_change(known_worker(t, k), k->number, ch);

@@ -271,6 +271,43 @@ class Lifecycle(Case):
 
     # ---- metadata
 
+    def test_recording_method_all(self):
+        """A metafile and a pcap of one call: it is one call, after a restart, too."""
+        parent = "both-0123456789abcdef"
+        daemon = self.daemon(self.receiver())
+        text, pcap, whole = (os.path.join(daemon.spool, name) for name in (
+            f"tmp/rtpengine-meta-{parent}.tmp", f"pcaps/{parent}.pcap",
+            f"metadata/rtpengine-meta-{parent}.txt"))
+        for path in text, pcap, whole:
+            os.makedirs(os.path.dirname(path))
+        with open(text, "w") as t, open(pcap, "wb") as p:
+            print(pcap, end="\n\n", file=t, flush=True)
+            call = Hand(daemon, parent)
+            call.section("MEDIA 0 PAYLOAD TYPE 8", "PCMA/8000")
+            call.section("FORWARDING 1")
+            stream = call.stream(0, "tag-0-media-0-component-1-RTP-id-0")
+            print("\nTimestamp started ms: 1.0\nSDP mode: offer\nSDP before RTP packet: 1\n\nv=0\r\n"
+                "m=audio 3000 RTP/AVP 8\r", file=t, flush=True)
+            p.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 101))
+            for seq in range(50):
+                packet = rtp(seq)
+                p.write(struct.pack("<IIII", int(time.time()), seq * 20000, len(packet),
+                    len(packet)) + packet)
+                p.flush()
+                call.speak(stream, 1, first=seq)
+        os.rename(text, whole)
+        call.end()
+        account, = daemon.wait_accounts(1)
+        self.assertEqual(account["layout"], "proc")
+        self.assertEqual([s["packets"]["decoded"] for s in account["streams"]], [50])
+        self.assertEqual(daemon.text().count("is in the spool twice"), 1)
+        self.assertEqual(daemon.stop(), 0)
+        daemon = self.daemon(self.receiver(name="again"), name="again")
+        self.feed(daemon, "--seconds", "0.5").result()
+        daemon.wait_accounts(2)
+        self.assertEqual(daemon.stop(), 0)
+        self.assertEqual({a["layout"] for a in daemon.accounts()}, {"proc"})
+
     def test_hostile_metadata(self):
         """Names that climb, numbers without end, streams without number: and a good call beside."""
         daemon = self.daemon(self.receiver())

@@ -29,6 +29,8 @@ static struct {
 	usec_t now;
 	bool there;                     /* its metafile */
 	unsigned given_up;
+	char noted[64];                 /* as consumed to its end */
+	uint64_t number;                /* of the last call begun */
 	struct source *asked[SOURCES], *open[SOURCES];
 	unsigned n_asked, n_open;
 	unsigned calls_begun;
@@ -75,7 +77,8 @@ int uv_async_send(uv_async_t *async)
 
 void worker_new_call(struct worker *w, uint64_t call, const char *parent, enum spool_layout layout)
 {
-	(void)w, (void)call, (void)parent, (void)layout;
+	(void)w, (void)parent, (void)layout;
+	t.number = call;
 	t.calls_begun++;
 }
 
@@ -191,10 +194,27 @@ void accounts_tick(struct accounts *a, struct consumed *consumed)
 	(void)a, (void)consumed;
 }
 
-bool spool_has(struct spool *s, const char *parent)
+bool consumed_find(struct consumed *c, const char *name, uint64_t inode, uint64_t *position,
+	bool *finished)
+{
+	(void)c, (void)inode;
+	*position = 0;
+	*finished = strcmp(t.noted, name) == 0;
+	return *finished;
+}
+
+void consumed_note(struct consumed *c, const char *name, uint64_t inode, uint64_t position,
+	bool finished)
+{
+	(void)c, (void)position;
+	assert_true(finished && !inode);
+	snprintf(t.noted, sizeof(t.noted), "%s", name);
+}
+
+bool spool_has(struct spool *s, const char *parent, enum spool_layout layout)
 {
 	(void)s, (void)parent;
-	return t.there;
+	return t.there && layout == SPOOL_PROC;
 }
 
 void spool_give_up(struct spool *s, const char *parent)
@@ -277,8 +297,9 @@ static int setup(void **state)
 	t.calls = calls_new(&(struct calls_opts){ .loop = &t.loop, .proc_root = "/proc",
 		.max_calls = 10, .intakes = 1, .workers = 1 });
 	calls_connect(t.calls, &(struct calls_parts){ .worker = workers, .queue = queue,
-		.intake = intakes });
-	calls_set_spool(t.calls, (struct spool *)(void *)&t); /* only passed on */
+		.intake = intakes,
+		.consumed = (struct consumed *)(void *)&t }); /* as the spool: only passed on */
+	calls_set_spool(t.calls, (struct spool *)(void *)&t);
 	return 0;
 }
 
@@ -417,6 +438,61 @@ static void test_not_restored(void **state)
 	assert_int_equal(t.calls_begun, 2);
 }
 
+/* ---- recording-method = all ---- */
+
+static void end_and_forget(void)
+{
+	struct account *none = NULL;
+
+	t.there = false;
+	calls_spool_events.end(t.calls, PARENT, SPOOL_END_UNLINK);
+	pass(2 * SEC);
+	assert_string_equal(t.end, "ended");
+	calls_over(t.calls, t.number, &none);
+	calls_flush(t.calls);
+	calls_flush(t.calls); /* it is written */
+	assert_int_equal(calls_running(t.calls), 0);
+}
+
+static void test_metafile_and_pcap(void **state)
+{
+	(void)state;
+	assert_true(see(PARENT, SPOOL_PROC));
+	assert_false(see(PARENT, SPOOL_PCAP));
+	tell_stream(0);
+	answer(0);
+	end_and_forget();
+	assert_false(see(PARENT, SPOOL_PCAP)); /* finished */
+	assert_int_equal(t.calls_begun, 1);
+}
+
+static void test_pcap_before_its_metafile_is_told(void **state)
+{
+	(void)state;
+	assert_false(see(PARENT, SPOOL_PCAP));
+	assert_true(see(PARENT, SPOOL_PROC));
+	assert_string_equal(t.noted, PARENT);
+}
+
+static void test_metafile_of_a_pcap_that_is_read(void **state)
+{
+	(void)state;
+	t.there = false;
+	assert_true(see(PARENT, SPOOL_PCAP));
+	assert_false(see(PARENT, SPOOL_PROC));
+	assert_string_equal(t.noted, "");
+	end_and_forget();
+}
+
+static void test_streams_of_a_pcap_have_no_interfaces_without_end(void **state)
+{
+	(void)state;
+	t.there = false;
+	assert_true(see(PARENT, SPOOL_PCAP));
+	tell_stream(CALL_MAX_STREAMS);
+	assert_int_equal(t.n_asked, 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -429,6 +505,10 @@ int main(void)
 		TEST(test_restored_while_its_streams_are_opened),
 		TEST(test_restored_by_halves),
 		TEST(test_not_restored),
+		TEST(test_metafile_and_pcap),
+		TEST(test_pcap_before_its_metafile_is_told),
+		TEST(test_metafile_of_a_pcap_that_is_read),
+		TEST(test_streams_of_a_pcap_have_no_interfaces_without_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -214,10 +214,10 @@ static void proc_call_lives_and_dies(void **state)
 	want("old" TAG_A " kind2 n0 v0 [x]");
 	want(".a%2F" TAG_A " kind12 n2 v0 [tag-0]");
 	assert_int_equal(count("passwd"), 0);
-	assert_true(spool_has(t.spool, ".a%2F" TAG_A));
+	assert_true(spool_has(t.spool, ".a%2F" TAG_A, SPOOL_PROC));
 	unlink(path_of("spool/.a%2F" TAG_A ".meta"));
 	want("end 0 .a%2F" TAG_A);
-	assert_false(spool_has(t.spool, ".a%2F" TAG_A));
+	assert_false(spool_has(t.spool, ".a%2F" TAG_A, SPOOL_PROC));
 	move("spool/old" TAG_A ".meta", "spool/old" TAG_A ".meta.DISCARD");
 	unlink(path_of("spool/old" TAG_A ".meta.DISCARD"));
 	want("end 1 old" TAG_A);
@@ -335,7 +335,8 @@ static void pcap_call_lives_and_dies(void **state)
 	free(file);
 	append("spool/tmp/rtpengine-meta-" P ".tmp", ANSWER);
 	want(P " kind11 n1 v200");
-	assert_true(spool_has(t.spool, P));
+	assert_true(spool_has(t.spool, P, SPOOL_PCAP));
+	assert_false(spool_has(t.spool, P, SPOOL_PROC));
 	append("spool/tmp/rtpengine-meta-" P ".tmp", END);
 	move("spool/tmp/rtpengine-meta-" P ".tmp", "spool/metadata/rtpengine-meta-" P ".txt");
 	want("end 0 " P);
@@ -343,6 +344,29 @@ static void pcap_call_lives_and_dies(void **state)
 	assert_int_equal(count("call "), 1);
 	assert_int_equal(count("kind13"), 1);
 	assert_int_equal(count("wrong"), 0);
+}
+
+/* With recording-method = all rtpengine makes these files, then a metafile, and writes then. */
+static void pcap_call_begins_with_what_is_written(void **state)
+{
+	int fd;
+
+	(void)state;
+	make_pcap_dirs();
+	start();
+	append("spool/tmp/rtpengine-meta-" P ".tmp", "/a.pcap\n\n");
+	append("spool/tmp/rtpengine-meta-run" TAG_A ".tmp", "/b.pcap\n\n");
+	fd = open(path_of("spool/pcaps/run" TAG_A ".pcap"), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	assert_true(fd >= 0);
+	close(open(path_of("spool/pcaps/long" TAG_A ".pcap"), O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
+	want("end 0 long" TAG_A); /* all that came before has been looked at */
+	assert_int_equal(count("call "), 1);
+	append("spool/tmp/rtpengine-meta-" P ".tmp", OFFER);
+	want("call 1 " P);
+	assert_int_equal(write(fd, "x", 1), 1);
+	want("grew run");
+	close(fd);
+	assert_int_equal(count("call "), 3);
 }
 
 static void set_age(const char *name, time_t seconds)
@@ -511,6 +535,7 @@ int main(void)
 		TEST(looking_again_loses_nothing_and_repeats_nothing),
 		TEST(directories_come_and_go),
 		TEST(pcap_call_lives_and_dies),
+		TEST(pcap_call_begins_with_what_is_written),
 		TEST(finished_pcap_is_told_at_once),
 		TEST(refused_calls_are_not_told),
 		TEST(orphans_end),
