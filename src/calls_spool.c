@@ -11,6 +11,14 @@
 
 #define GRACE SEC /* a metafile that comes back within goes on as the same call */
 
+static bool is_being_read(const struct calls *t, const char *parent)
+{
+	for (const struct known *k = t->numbers; k; k = k->by_number.next)
+		if (k->state == ENDING && strcmp(k->parent, parent) == 0)
+			return true;
+	return false;
+}
+
 /* A finished file is told again at each scan of the spool: not while it is still being read, and
  * not when it has been. A PCM file may have grown since. file: NULL for a pcap. */
 static bool was_consumed(struct calls *t, const char *parent, const struct spool_file *file,
@@ -18,17 +26,14 @@ static bool was_consumed(struct calls *t, const char *parent, const struct spool
 {
 	bool finished = false;
 
-	for (struct known *k = t->numbers; k; k = k->by_number.next)
-		if (k->state == ENDING && strcmp(k->parent, parent) == 0)
-			return true;
-	if (!t->parts.consumed || !consumed_find(t->parts.consumed, parent,
-		file ? file->inode : 0, position, &finished))
-		return false;
-	if (!file || *position == file->bytes)
-		return finished;
-	if (*position > file->bytes)
+	if (t->parts.consumed)
+		consumed_find(t->parts.consumed, parent, file ? file->inode : 0, position,
+			&finished);
+	if (finished && (!file || *position == file->bytes))
+		return true; /* nearly all are, in a scan: the calls need not be gone through */
+	if (file && *position > file->bytes)
 		*position = 0; /* written anew */
-	return false;
+	return is_being_read(t, parent);
 }
 
 /* With recording-method = all rtpengine writes a metafile and a pcap of each call, under one name: the

@@ -493,6 +493,20 @@ static void test_streams_of_a_pcap_have_no_interfaces_without_end(void **state)
 	assert_int_equal(t.n_asked, 0);
 }
 
+/* ---- files that are told again ---- */
+
+static void test_pcap_that_is_being_read_and_was(void **state)
+{
+	(void)state;
+	t.there = false;
+	assert_true(see(PARENT, SPOOL_PCAP));
+	calls_spool_events.end(t.calls, PARENT, SPOOL_END_UNLINK);
+	assert_false(see(PARENT, SPOOL_PCAP));
+	calls_consumed(t.calls, t.number, 100, true);
+	end_and_forget();
+	assert_false(see(PARENT, SPOOL_PCAP));
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -509,6 +523,7 @@ int main(void)
 		TEST(test_pcap_before_its_metafile_is_told),
 		TEST(test_metafile_of_a_pcap_that_is_read),
 		TEST(test_streams_of_a_pcap_have_no_interfaces_without_end),
+		TEST(test_pcap_that_is_being_read_and_was),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
