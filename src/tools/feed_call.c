@@ -272,7 +272,6 @@ static void come_back(struct feed_call *c, usec_t now)
 	c->remaking = false;
 	c->remade = true;
 	c->answered += now - c->went;
-	unlink(c->meta_path);
 	make_streams(c);
 	feed_meta_midcall(&c->meta);
 	c->state = TALKING;

@@ -75,7 +75,8 @@ class Separate(Checks):
         "no-rtcp": ["--no-rtcp", "--seconds", "1"],
         "ptime-60": ["--ptime", "60", "--seconds", "2"],
         "remake": ["--remake-after", "1000", "--seconds", "2"],
-        "restored": ["--remake-after", "1000", "--remake-gap", "2500", "--seconds", "2"],
+        "restored": ["--remake-after", "1000", "--remake-gap", "2500", "--seconds", "2",
+            "--calls", "10", "--rate", "1000"],
         "discard": ["--discard", "--seconds", "1"],
         "all": ["--loss", "5", "--reorder", "5", "--duplicate", "5", "--jitter", "60",
             "--seconds", "3"],
@@ -232,11 +233,11 @@ class Separate(Checks):
             self.assertTone(own[0], fed["tone_hz"])
             self.assertAlmostEqual(own[0]["duration_s"], 2, delta=0.3)
 
-    def test_call_restored_late_goes_on(self):
-        """Its streams were opened once more in vain before its metafile was made anew."""
+    def test_calls_restored_late_go_on(self):
+        """Their streams were opened once more in vain before their metafiles were made anew."""
         self.assertEqual(self.run_.results["restored"]["streams_unopened"], 0)
-        (_, account, _), = self.run_.calls("restored")
-        self.assertEqual(account["end"], "ended")
+        for _, account, _ in self.run_.calls("restored"):
+            self.assertEqual(account["end"], "ended")
         for fed, seen, _ in self.run_.streams("restored"):
             self.assertEqual(seen["packets"]["decoded"], fed["packets"])
 
