@@ -21,8 +21,6 @@
 #include "base/thread.h"
 #include "record/disk.h"
 
-#define MAX_THREADS 64 /* of a lane */
-
 struct job {
 	struct job *next;
 	void (*run)(void *arg);
@@ -35,7 +33,7 @@ struct lane {
 	struct job *first, **last;
 	unsigned waiting, threads, idle;
 	bool woken;                /* one of the idle has been, and has not looked yet */
-	usec_t since[MAX_THREADS]; /* that it is at its job; 0: it has none */
+	usec_t since[WRITER_MAX_THREADS]; /* that it is at its job; 0: it has none */
 };
 
 struct place {
@@ -149,7 +147,7 @@ struct writer *writer_start(unsigned threads, unsigned max_jobs)
 	struct writer *w = xnew(struct writer);
 	pthread_condattr_t attr;
 
-	must(threads && threads <= MAX_THREADS);
+	must(threads && threads <= WRITER_MAX_THREADS);
 	w->max_jobs = max_jobs;
 	w->threads_each = threads;
 	pthread_mutex_init(&w->mutex, NULL);

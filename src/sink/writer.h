@@ -9,8 +9,9 @@
 #include "base/clock.h"
 #include "base/span.h"
 
-#define WRITER_MAX_DIRS 32        /* more share the threads of what has none */
-#define WRITER_HANG     (5 * SEC) /* a write that takes longer */
+#define WRITER_MAX_THREADS 64        /* of a directory */
+#define WRITER_MAX_DIRS    32        /* more share the threads of what has none */
+#define WRITER_HANG        (5 * SEC) /* a write that takes longer */
 
 enum writer_work {
 	WRITER_WRITE, /* no more than a disk needs for it */

@@ -284,9 +284,10 @@ static enum recording_format format_of(const char *name)
 static void describe(struct export *e)
 {
 	const struct export_opts *o = &e->opts;
+	unsigned writers = o->jobs < WRITER_MAX_THREADS ? o->jobs : WRITER_MAX_THREADS;
 
 	e->record = (struct call_record_opts){
-		.writer = writer_start(o->jobs, MAX_JOBS),
+		.writer = writer_start(writers, MAX_JOBS),
 		.name = { .dir = o->dir, .pattern = o->pattern, .suffix = o->format },
 		.file = { .state = export_journal_state(e->journal),
 			.format = format_of(o->format), .mp3_bitrate = o->mp3_bitrate,

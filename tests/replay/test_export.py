@@ -337,6 +337,11 @@ class ExportTest(Case):
             fcntl.flock(f, fcntl.LOCK_EX)
             self.assertIn("another export", self.export(self.spool, status=1))
 
+    def test_many_jobs(self):
+        """More of them than a directory has writer threads."""
+        self.speaking("alone")
+        self.assertSummary(self.export(self.spool, "--jobs=65"), exported=1)
+
     # ---- what is broken ----
 
     def test_broken_ones(self):
