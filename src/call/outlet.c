@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "call/outlet.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include "base/check.h"
@@ -11,7 +12,7 @@
 
 struct outlet {
 	uint32_t rate_hz;
-	unsigned channels;
+	unsigned channels, max_channels;
 	const struct outlet_events *events;
 	void *arg;
 	struct resample *resample; /* NULL while the audio has our rate */
@@ -28,6 +29,7 @@ struct outlet *outlet_new(uint32_t rate_hz, unsigned channels, const struct outl
 
 	o->rate_hz = rate_hz;
 	o->channels = channels;
+	o->max_channels = UINT_MAX;
 	o->events = events;
 	o->arg = arg;
 	return o;
@@ -54,7 +56,7 @@ static void choose_resampler(struct outlet *o, const struct audio *a)
 	if (!o->rate_hz)
 		o->rate_hz = a->rate_hz;
 	if (!o->channels)
-		o->channels = a->channels;
+		o->channels = a->channels < o->max_channels ? a->channels : o->max_channels;
 	resample_free(&o->resample);
 	o->resample = resample_new(a->rate_hz, a->channels, o->rate_hz, o->channels);
 	o->in_hz = a->rate_hz;
@@ -123,6 +125,12 @@ void outlet_set_rate(struct outlet *o, uint32_t rate_hz)
 {
 	must(!o->begun);
 	o->rate_hz = rate_hz;
+}
+
+void outlet_set_max_channels(struct outlet *o, unsigned most)
+{
+	must(!o->begun && most);
+	o->max_channels = most;
 }
 
 uint32_t outlet_rate(const struct outlet *o)

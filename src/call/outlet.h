@@ -26,7 +26,9 @@ void outlet_write(struct outlet *, usec_t at, const struct audio *);
 void outlet_quiet(struct outlet *, usec_t until);
 int64_t outlet_position(const struct outlet *); /* end of what was put out; -1: nothing yet */
 uint32_t outlet_rate(const struct outlet *);    /* [Hz] 0: not known yet */
-void outlet_set_rate(struct outlet *, uint32_t rate_hz); /* before anything was put out */
+/* Before anything was put out. Channels beyond the most share the last one: their mean. */
+void outlet_set_rate(struct outlet *, uint32_t rate_hz);
+void outlet_set_max_channels(struct outlet *, unsigned most);
 
 /* All that listen to one stream; borrowed. Zeroed = nobody. */
 #define OUTLETS_MAX 3 /* to forward, to record, to record mixed */

@@ -263,6 +263,7 @@ void tape_update(struct leg *l)
 		return;
 	if (o->single && !l->to_record) {
 		l->to_record = outlet_new(o->rate_hz, 0, &single, l);
+		outlet_set_max_channels(l->to_record, recording_max_channels(o->file.format));
 		outlets_add(outlets, l->to_record);
 	}
 	if (o->mixed && !l->to_record_mix) {

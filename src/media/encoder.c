@@ -223,6 +223,11 @@ static const char *set_up(struct encoder *e, const struct format *f)
 	return NULL;
 }
 
+unsigned encoder_max_channels(enum encoder_format format)
+{
+	return formats[format].max_channels;
+}
+
 struct encoder *encoder_new(const struct encoder_opts *o, const char **reason)
 {
 	const struct format *f = &formats[o->format];

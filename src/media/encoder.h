@@ -11,7 +11,7 @@ enum encoder_format { ENCODER_MP3, ENCODER_OPUS, ENCODER_FLAC };
 struct encoder_opts {
 	enum encoder_format format;
 	uint32_t rate_hz;      /* of the input; where the format cannot, the next higher that it can */
-	unsigned channels;     /* MP3: at most 2; Opus, FLAC: at most 8 */
+	unsigned channels;     /* encoder_max_channels() at most */
 	unsigned bitrate;      /* [bits/s] MP3, Opus: the nearest there is; 0: the encoder's default */
 	/* Where the bytes go; seek: to an absolute place in what was written, for headers that are
 	 * made right at the end (NULL: cannot). Both return 0 or -errno. */
@@ -22,6 +22,7 @@ struct encoder_opts {
 
 struct encoder;
 
+unsigned encoder_max_channels(enum encoder_format); /* MP3: 2; Opus, FLAC: 8 */
 /* NULL: *reason is a sentence. */
 struct encoder *encoder_new(const struct encoder_opts *, const char **reason);
 /* 0 or -errno: that of write or seek; from then on it does nothing but return it. */

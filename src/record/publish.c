@@ -18,6 +18,7 @@
 #include "media/encoder.h"
 #include "media/sha.h"
 #include "record/recording_private.h"
+#include "record/wave.h"
 
 #define MIN_CHUNK  ((size_t)64 * 1024)
 #define MAX_CHUNK  ((size_t)1024 * 1024)
@@ -77,16 +78,22 @@ static int feed_all(struct recording *r, struct encoder *e)
 	return err ? err : encoder_finish(e);
 }
 
+static const enum encoder_format encoder_of[] = {
+	[RECORDING_MP3] = ENCODER_MP3, [RECORDING_OPUS] = ENCODER_OPUS,
+	[RECORDING_FLAC] = ENCODER_FLAC,
+};
+
+unsigned recording_max_channels(enum recording_format format)
+{
+	return format <= RECORDING_RAW ? WAVE_MAX_CHANNELS : encoder_max_channels(encoder_of[format]);
+}
+
 static int encode_to(struct recording *r, int fd)
 {
-	static const enum encoder_format format[] = {
-		[RECORDING_MP3] = ENCODER_MP3, [RECORDING_OPUS] = ENCODER_OPUS,
-		[RECORDING_FLAC] = ENCODER_FLAC,
-	};
 	struct output out = { .fd = fd };
 	const char *reason = NULL;
 	struct encoder *e = encoder_new(&(struct encoder_opts){
-		.format = format[r->opts.format], .rate_hz = r->opts.rate_hz,
+		.format = encoder_of[r->opts.format], .rate_hz = r->opts.rate_hz,
 		.channels = r->opts.channels, .bitrate = r->opts.mp3_bitrate,
 		.write = on_bytes, .seek = on_seek, .arg = &out }, &reason);
 	int err;

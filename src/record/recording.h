@@ -37,6 +37,8 @@ struct recording_opts {
 
 struct recording;
 
+unsigned recording_max_channels(enum recording_format);
+
 /* Makes directories and file (O_EXCL; a number when the name is taken). When a link leads out of all
  * roots, the file is made in its root itself, without its directories. NULL: *error is -errno. */
 struct recording *recording_create(const struct recording_opts *, int *error);

@@ -3,9 +3,11 @@
 """Recordings in files: what is heard in them, in each format; and that sidecars say what is so."""
 import os
 import sys
+import wave
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from recorded import *  # noqa: E402,F403
+from heard import sine  # noqa: E402
 
 
 class ContentTest(RecordCase):
@@ -36,6 +38,33 @@ class ContentTest(RecordCase):
                     self.assertAudio(paths[0], hz, 2, within=within)
                 for path in files.values():
                     self.check_sidecar(path, format_, within)
+
+    def test_more_channels_than_a_format_has(self):
+        """MP3 has two: the first keeps its own, the others share the second; the mix has them all."""
+        need("ffmpeg")
+        tones, pcm = (500, 900, 1300, 1700), os.path.join(self.dir, "pcm")
+        flat = [x for frame in zip(*map(sine, tones)) for x in frame] * 2
+        os.mkdir(pcm)
+        for name, options in ("encoded", []), ("growing", ["--flush-packets"]):
+            with self.subTest(name):
+                self.out = os.path.join(self.dir, name)
+                daemon = self.daemon(None, "--output-storage=file", f"--output-dir={self.out}",
+                    "--output-format=mp3", f"--pcm-dir={pcm}", *options, name=name)
+                done = len(daemon.accounts())
+                with wave.open(os.path.join(pcm, name + ".wav"), "wb") as w:
+                    w.setparams((4, 2, 8000, 0, "NONE", ""))
+                    w.writeframes(struct.pack(f"<{len(flat)}h", *flat))
+                files = self.finish(daemon, done + 1)
+                self.assertEqual(len(files), 2)
+                mixed = self.one(files, "mix")
+                (single,) = set(files.values()) - {mixed}
+                self.assertAudio(mixed, tones, 2, share=0.2, within=0.2)
+                rate, (own, shared) = sounds(single)
+                self.assertAlmostEqual(len(own) / rate, 2, delta=0.2)
+                self.assertGreater(level(own[800:-800], rate, tones[0]), 0.9)
+                for hz in tones[1:]:
+                    self.assertGreater(level(shared[800:-800], rate, hz), 0.28)
+                self.assertEqual(self.check_sidecar(single, "mp3", 0.2)["channels"], 2)
 
     def test_gaps(self):
         """output-single-gaps: a pause of the sender is silence, or is left out."""

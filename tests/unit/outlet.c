@@ -223,6 +223,28 @@ static void test_rate_changes(void **state)
 	outlet_free(&o);
 }
 
+static void on_two(void *arg, const struct pcm *pcm)
+{
+	assert_int_equal(pcm->channels, 2);
+	memcpy(arg, pcm->samples, 2 * sizeof(*pcm->samples));
+}
+
+static void test_more_channels_than_may_be(void **state)
+{
+	static const struct outlet_events two = { .audio = on_two, .advance = on_advance };
+	static const int16_t four[] = { 1000, 2000, 3000, 4000 };
+	int16_t frame[2] = { 0 };
+	struct outlet *o = outlet_new(8000, 0, &two, frame);
+
+	(void)state;
+	outlet_set_max_channels(o, 2);
+	outlet_write(o, 0,
+		&(struct audio){ .samples = four, .frames = 1, .channels = 4, .rate_hz = 8000 });
+	assert_in_range(frame[0], 999, 1001);
+	assert_in_range(frame[1], 2999, 3001); /* the mean of the others */
+	outlet_free(&o);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +255,7 @@ int main(void)
 		cmocka_unit_test(test_quiet),
 		cmocka_unit_test(test_resampling_stays_aligned),
 		cmocka_unit_test(test_rate_changes),
+		cmocka_unit_test(test_more_channels_than_may_be),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
