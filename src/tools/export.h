@@ -29,6 +29,8 @@ void export_opts_parse(int argc, char **argv, struct export_opts *out);
 
 /* ---- what is to be done ---- */
 
+struct stat;
+
 struct export_file {
 	char *path;     /* of the pcap */
 	char *parent;   /* "<escaped call-id>-<16 hex>" */
@@ -47,6 +49,7 @@ void export_list_make(const struct export_opts *, struct export_list *out);
 void export_list_free(struct export_list *);
 /* The metadata beside a pcap; malloc'd, NULL when there is none. *whole: the call is over. */
 char *export_find_text(const struct export_file *, bool *whole);
+usec_t export_mtime(const struct stat *);
 
 /* ---- doing it ---- */
 

@@ -21,12 +21,14 @@
 #define OPEN_DIRS   16
 #define MARK_BYTES  100 /* of a call-id that names certainly have: long ones are cut */
 #define TAG_BYTES   17  /* "-<16 hex>" of a parent */
+#define NEVER       INT64_MAX
 
 enum state { UNFINISHED, DONE, DROPPED };
 
 struct line { /* the last that was said of a call */
 	UT_hash_handle hh;
 	enum state state;
+	usec_t begun; /* of UNFINISHED: no file of it is older */
 	char parent[];
 };
 
@@ -47,7 +49,7 @@ static struct line *find(const struct export_journal *j, const char *parent)
 	return l;
 }
 
-static void note(struct export_journal *j, struct span parent, enum state state)
+static void note(struct export_journal *j, struct span parent, enum state state, usec_t begun)
 {
 	char *name = xstrndup((const char *)parent.p, parent.n);
 	struct line *l = find(j, name);
@@ -60,6 +62,7 @@ static void note(struct export_journal *j, struct span parent, enum state state)
 		j->unfinished--;
 	}
 	l->state = state;
+	l->begun = begun;
 	j->unfinished += state == UNFINISHED;
 	free(name);
 }
@@ -77,6 +80,15 @@ static int append(struct export_journal *j, const char *verb, const char *text)
 
 /* ---- what was there before ---- */
 
+static void read_begun(struct export_journal *j, struct span rest)
+{
+	struct span word;
+	uint64_t begun;
+
+	if (span_word(&rest, &word) && span_number(word, INT64_MAX, &begun))
+		note(j, span_skip(rest, 1), UNFINISHED, (usec_t)begun);
+}
+
 static bool read_line(struct export_journal *j, struct span line)
 {
 	static const struct {
@@ -84,9 +96,12 @@ static bool read_line(struct export_journal *j, struct span line)
 		enum state state;
 	} verbs[] = { { "begin ", UNFINISHED }, { "done ", DONE }, { "drop ", DROPPED } };
 
+	/* begin: as it was before it had a time; what is that call's cannot be told then */
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
 		if (span_starts(line, verbs[i].verb))
-			note(j, span_skip(line, strlen(verbs[i].verb)), verbs[i].state);
+			note(j, span_skip(line, strlen(verbs[i].verb)), verbs[i].state, NEVER);
+	if (span_starts(line, "begun "))
+		read_begun(j, span_skip(line, 6));
 	return !span_starts(line, "options ") || span_is(span_skip(line, 8), j->options);
 }
 
@@ -125,9 +140,18 @@ static json_t *load_sidecar(const char *path, off_t bytes)
 	return bytes <= MAX_SIDECAR ? json_load_file(path, 0, NULL) : NULL;
 }
 
-/* The recording before its sidecar: one without the other is never left. */
-static void remove_both(const char *path, json_t *sidecar, int dir_bytes)
+/* A daemon's, or that of an export whose journal is gone: call and name may well be the same. */
+static bool is_older(const char *path, usec_t begun)
 {
+	struct stat st;
+
+	return lstat(path, &st) == 0 && export_mtime(&st) < begun;
+}
+
+/* The recording before its sidecar: one without the other is never left. */
+static void remove_both(const char *path, json_t *sidecar, int dir_bytes, usec_t begun)
+{
+	bool older = is_older(path, begun);
 	size_t i;
 	json_t *file;
 
@@ -138,10 +162,13 @@ static void remove_both(const char *path, json_t *sidecar, int dir_bytes)
 		if (!name || strchr(name, '/'))
 			continue;
 		recording = xasprintf("%.*s%s", dir_bytes, path, name);
-		unlink(recording);
+		older |= is_older(recording, begun);
+		if (!older)
+			unlink(recording);
 		free(recording);
 	}
-	unlink(path);
+	if (!older)
+		unlink(path);
 }
 
 static bool ends_with(const char *path, const char *suffix)
@@ -177,7 +204,7 @@ static void remove_part(const char *path)
 {
 	for (struct line *l = cleaning->lines; l; l = l->hh.next)
 		if (l->state == UNFINISHED && is_named_after(path + cleaning->dir_bytes, l->parent)) {
-			if (!is_locked(path))
+			if (!is_older(path, l->begun) && !is_locked(path))
 				unlink(path);
 			return;
 		}
@@ -197,7 +224,7 @@ static int on_file(const char *path, const struct stat *st, int type, struct FTW
 	parent = json_string_value(json_object_get(json_object_get(sidecar, "call"), "parent"));
 	l = parent ? find(cleaning, parent) : NULL;
 	if (l && l->state == UNFINISHED)
-		remove_both(path, sidecar, at->base);
+		remove_both(path, sidecar, at->base, l->begun);
 	json_decref(sidecar);
 	return 0;
 }
@@ -319,11 +346,19 @@ bool export_journal_has(const struct export_journal *j, const char *parent)
 	return l && l->state == DONE;
 }
 
-/* On disk before a recording is: after a power cut it is known whose that was. */
+/* On disk before a recording is: after a power cut it is known whose that was. The time is that of
+ * the file system, which recordings get theirs from. */
 int export_journal_begin(struct export_journal *j, const char *parent)
 {
-	int err = append(j, "begin", parent);
+	struct stat st;
+	char *text;
+	int err;
 
+	if (futimens(j->fd, NULL) < 0 || fstat(j->fd, &st) < 0)
+		return -errno;
+	text = xasprintf("%lld %s", (long long)export_mtime(&st), parent);
+	err = append(j, "begun", text);
+	free(text);
 	return !err && fdatasync(j->fd) < 0 ? -errno : err;
 }
 

@@ -15,7 +15,7 @@
 #define SUFFIX ".pcap"
 #define STILL  (3600 * SEC) /* the metadata of a call that died stays in tmp/: nothing moved since */
 
-static usec_t mtime_of(const struct stat *st)
+usec_t export_mtime(const struct stat *st)
 {
 	return (usec_t)st->st_mtim.tv_sec * SEC + st->st_mtim.tv_nsec / 1000;
 }
@@ -104,8 +104,8 @@ static bool may_run(const struct export_file *f)
 	struct stat st;
 	usec_t last = f->mtime;
 
-	if (text && !whole && stat(text, &st) == 0 && mtime_of(&st) > last)
-		last = mtime_of(&st);
+	if (text && !whole && stat(text, &st) == 0 && export_mtime(&st) > last)
+		last = export_mtime(&st);
 	whole = whole || !text;
 	free(text);
 	return !whole && clock_wall() - last < STILL;
@@ -126,7 +126,7 @@ static void bad(struct export_list *l, const char *path, const char *why)
 static void add(struct export_list *l, const struct export_opts *o, const char *path,
 	const struct stat *st)
 {
-	struct export_file f = { .mtime = mtime_of(st), .bytes = (uint64_t)st->st_size };
+	struct export_file f = { .mtime = export_mtime(st), .bytes = (uint64_t)st->st_size };
 
 	if ((o->after && f.mtime < o->after) || (o->before && f.mtime >= o->before))
 		return;

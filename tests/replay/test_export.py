@@ -66,6 +66,16 @@ class ExportTest(Case):
                 found[name] = read(os.path.join(out or self.out, name))
         return found
 
+    def journal(self):
+        return os.path.join(self.out, ".spoolwire-export", "journal")
+
+    def undo(self, pattern, by=""):
+        """Makes the journal that of an export which was ended before it could say that."""
+        text = read(self.journal()).decode()
+        self.assertRegex(text, pattern)
+        with open(self.journal(), "w", encoding="utf-8") as f:
+            f.write(re.sub(pattern, by, text))
+
     def speaking(self, call_id, seconds=1.0, caller=440, callee=880, text=None):
         """Ports of the first offer are where the callee sends."""
         r = Recording(self.spool, call_id)
@@ -256,7 +266,7 @@ class ExportTest(Case):
             self.speaking(f"call{n}", 3.0)
         clean = os.path.join(self.dir, "clean")
         self.export(self.spool, out=clean)
-        journal = os.path.join(self.out, ".spoolwire-export", "journal")
+        journal = self.journal()
         for done in range(1, 10, 2):
             with subprocess.Popen([program("spoolwire-ctl"), "export", self.spool, "-o", self.out,
                     "--quiet"]) as p:
@@ -277,13 +287,13 @@ class ExportTest(Case):
 
         def caught(): # a shell starts what runs in its background without
             signal.signal(signal.SIGINT, signal.SIG_DFL)
-        journal = os.path.join(self.out, ".spoolwire-export", "journal")
+        journal = self.journal()
         for number in signal.SIGINT, signal.SIGTERM:
-            begun = read(journal).count(b"\nbegin ")
+            begun = read(journal).count(b"\nbegun ")
             with subprocess.Popen([program("spoolwire-ctl"), "export", self.spool, "-o", self.out,
                     "--format=opus"], stderr=subprocess.PIPE, text=True,
                     preexec_fn=caught) as p:
-                wait_for("the long one", lambda: read(journal).count(b"\nbegin ") > begun)
+                wait_for("the long one", lambda: read(journal).count(b"\nbegun ") > begun)
                 p.send_signal(number)
                 said = p.communicate(timeout=DEADLINE)[1]
             self.assertEqual(p.returncode, -number, said)
@@ -296,17 +306,36 @@ class ExportTest(Case):
         return {name: hashlib.sha256(data).hexdigest() for name, data in self.files(out).items()
             if name.endswith(".wav")}
 
+    def test_what_was_there_before_stays(self):
+        """Of the same calls: of an export whose journal is gone, or of a daemon."""
+        r = self.speaking("first")
+        self.speaking("second")
+        self.export(self.spool)
+        older, sounds = self.files(), sorted(self.sounds(self.out).values())
+        part = os.path.join(self.out, f"{r.parent}-33333333.wav.part")
+        with open(part, "wb") as f:
+            f.write(b"for the next start of a daemon")
+        os.unlink(self.journal())
+        self.export(self.spool)
+        self.undo("done .*\n")
+        self.assertSummary(self.export(self.spool), exported=2)
+        self.assertEqual(read(part), b"for the next start of a daemon")
+        os.unlink(part)
+        found = self.files()
+        self.assertEqual({n: found.get(n) for n in older}, older)
+        self.assertEqual(sorted(self.sounds(self.out).values()), sorted(2 * sounds))
+        # A journal that does not say when: what could be somebody else's stays.
+        self.undo("done .*\n")
+        self.undo(r"begun \d+ ", "begin ")
+        self.assertSummary(self.export(self.spool), exported=2)
+        self.assertEqual({n: self.files().get(n) for n in found}, found)
+
     def test_what_was_left_is_removed(self):
         """A crash between two recordings of a call, as the journal and the disk would be."""
         r = self.speaking("torn")
         self.export(self.spool)
         whole = self.sounds(self.out)
-        journal = os.path.join(self.out, ".spoolwire-export", "journal")
-        with open(journal, "r+", encoding="utf-8") as f:
-            text = f.read().replace(f"done {r.parent}\n", "")
-            f.seek(0)
-            f.truncate()
-            f.write(text)
+        self.undo(f"done {re.escape(r.parent)}\n")
         os.unlink(os.path.join(self.out, f"{r.parent}-mix.wav"))
         for name in f"{r.parent}-11111111.wav.part", f"{r.parent}-mix.json.part":
             with open(os.path.join(self.out, name), "wb"):
@@ -333,7 +362,7 @@ class ExportTest(Case):
     def test_one_at_a_time(self):
         self.speaking("alone")
         self.export(self.spool)
-        with open(os.path.join(self.out, ".spoolwire-export", "journal"), "rb") as f:
+        with open(self.journal(), "rb") as f:
             fcntl.flock(f, fcntl.LOCK_EX)
             self.assertIn("another export", self.export(self.spool, status=1))
 
