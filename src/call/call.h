@@ -87,5 +87,6 @@ bool call_is_over(const struct call *);    /* ended, all sinks done, call data f
 struct account *call_take_account(struct call *); /* once, when it is over */
 /* Of its recordings that are finished, how many were published and how many could not be. */
 void call_recordings(const struct call *, unsigned *published, unsigned *failed);
+bool call_disk_refuses(const struct call *); /* a disk has refused a recording, and not taken it since */
 
 #endif

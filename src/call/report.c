@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* From a call to its account. */
+/* What is said of a call: its account, and how it fares. */
 #include <stdlib.h>
 
 #include "base/counters.h"
 #include "base/mem.h"
 #include "call/call_private.h"
+#include "sink/file_sink.h"
 #include "sink/unix_peer.h"
 
 static char *copy_or_null(const char *text)
@@ -19,6 +20,26 @@ void report_sink(struct call *c, const char *label, const struct sink *sink)
 	s->label = xstrdup(label);
 	sink->ops->stats(sink, &s->stats);
 	s->first_byte_after = s->stats.first_byte ? s->stats.first_byte - c->seen : -1;
+}
+
+static bool is_refused(const struct sink *file)
+{
+	struct file_sink_result r = { 0 };
+
+	if (file)
+		file_sink_result(file, &r);
+	return r.error != 0;
+}
+
+bool call_disk_refuses(const struct call *c)
+{
+	bool any = c->record_mix && is_refused(mix_sink(c->record_mix));
+
+	for (const struct leg *l = c->legs; l; l = l->next)
+		any |= is_refused(l->tape.sink);
+	for (const struct closing *closing = c->closing; closing; closing = closing->next)
+		any |= closing->file && is_refused(closing->sink);
+	return any;
 }
 
 static void report_party(struct account *a, const struct party *p)

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/counters.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -122,8 +123,11 @@ void disk_give(int fd, const char *path, const struct disk_access *a)
 		log_warn_limited("cannot change the owner of %s: %s", path, strerror(errno));
 }
 
+/* What was not written whole will be written again: it does not count. */
 int disk_write(int fd, uint64_t at, struct span bytes)
 {
+	size_t all = bytes.n;
+
 	while (bytes.n) {
 		ssize_t n = pwrite(fd, bytes.p, bytes.n, (off_t)at);
 
@@ -134,6 +138,7 @@ int disk_write(int fd, uint64_t at, struct span bytes)
 			at += (uint64_t)n;
 		}
 	}
+	counter_add(COUNT_DISK_BYTES, all);
 	return 0;
 }
 
@@ -165,6 +170,7 @@ ssize_t disk_read(int fd, uint64_t at, uint8_t *out, size_t max)
 		if (n > 0)
 			have += (size_t)n;
 	}
+	counter_add(COUNT_DISK_BYTES, have);
 	return (ssize_t)have;
 }
 

@@ -9,16 +9,17 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "base/counters.h"
 #include "base/mem.h"
 #include "call/call.h"
 #include "spool/pcap.h"
+#include "tools/export_stall.h"
 #include "tools/export_text.h"
 
 #define READ_BYTES ((size_t)1 << 20)
 #define TICK       (100 * MSEC)      /* of the file's time */
 #define MEMORY     ((size_t)256 << 20)
 #define MUCH       ((size_t)8 << 20)  /* [bytes] waiting for the disk: it goes first */
-#define STALL      (60 * SEC)         /* without anything written: given up */
 #define NAP_US     500
 
 _Static_assert(READ_BYTES >= PCAP_MAX_RECORD + PCAP_RECORD_HEADER, "a record must fit");
@@ -36,9 +37,8 @@ struct export_call {
 	uint64_t packets;
 	usec_t first, last;   /* of its records */
 	char *why;            /* the file is not what it should be */
-	size_t waiting;       /* [bytes] at the last look */
-	usec_t moved;         /* clock_mono: when that last changed */
-	bool cut;
+	struct export_stall stall;
+	bool cut;             /* given up */
 };
 
 /* What the account calls now: the time in the file that this thread is reading. */
@@ -75,27 +75,28 @@ static void tell_call_id(struct export_call *x)
 
 static void tick(struct export_call *x)
 {
-	size_t waiting = budget_used(&x->budget);
-	usec_t now = clock_mono();
-
 	file_now = x->last;
-	call_tick(x->call, now);
-	if (waiting != x->waiting || !waiting)
-		x->moved = now;
-	x->waiting = waiting;
-	if (!x->cut && now - x->moved > STALL) {
-		x->cut = true;
-		atomic_store(&x->stats->stop, true);
-		call_cut(x->call);
-	}
+	call_tick(x->call, clock_mono());
+}
+
+/* Of a call that can do nothing but wait for it. */
+static void look_at_disk(struct export_call *x)
+{
+	tick(x);
+	if (x->cut || call_is_over(x->call) ||
+	    !export_stall_look(&x->stall, counter_sum(COUNT_DISK_BYTES), call_disk_refuses(x->call),
+		clock_mono()))
+		return;
+	x->cut = true;
+	atomic_store(&x->stats->stop, true);
+	call_cut(x->call);
 }
 
 /* False: it does not take anything any more. */
 static bool wait_for_disk(struct export_call *x)
 {
-	x->moved = clock_mono();
 	while (budget_used(&x->budget) > MUCH && !x->cut) {
-		tick(x);
+		look_at_disk(x);
 		usleep(NAP_US);
 	}
 	return !x->cut;
@@ -230,7 +231,6 @@ struct export_call *export_call_new(const struct export_env *env, const struct e
 	x->fd = fd;
 	x->opts = (struct call_opts){ .record = env->record, .wall = wall };
 	x->budget.limit = MEMORY;
-	x->moved = clock_mono();
 	pcap_init(&x->pcap);
 	file_now = x->last = first_time(f, fd);
 	x->call = call_new(&(struct call_env){ .opts = &x->opts, .budget = &x->budget }, number,
@@ -245,14 +245,13 @@ struct export_call *export_call_new(const struct export_env *env, const struct e
 	x->source->end = x->why ? SOURCE_END_BAD : SOURCE_END_EOF;
 	call_source_ended(&x->source);
 	call_data_done(x->call);
-	x->moved = clock_mono();
 	call_end(x->call, "unlinked", clock_mono());
 	return x;
 }
 
 bool export_call_is_over(struct export_call *x)
 {
-	tick(x);
+	look_at_disk(x);
 	return call_is_over(x->call);
 }
 

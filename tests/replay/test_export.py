@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import struct
@@ -17,7 +18,8 @@ import time
 import wave
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import DEADLINE, SOURCE, Case, level, main, program, read, wait_for  # noqa: E402
+from harness import (DEADLINE, SOURCE, TIMES, Case, level, main, need, program, read,  # noqa: E402
+    wait_for)
 from heard import sine  # noqa: E402
 from recording import Recording, Voice  # noqa: E402
 from schema import Schema  # noqa: E402
@@ -44,16 +46,34 @@ def since_1970(at):
     return datetime.datetime.fromisoformat(at).timestamp()
 
 
+# A minute of it passes in little more than one second.
+FAST_CLOCK = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <time.h>
+int clock_gettime(clockid_t id, struct timespec *t)
+{
+	int (*real)(clockid_t, struct timespec *) = dlsym(RTLD_NEXT, "clock_gettime");
+	int err = real(id, t);
+	long long ns = (t->tv_sec * 1000000000LL + t->tv_nsec) * 50;
+	if (id == CLOCK_MONOTONIC)
+		*t = (struct timespec){ ns / 1000000000, ns % 1000000000 };
+	return err;
+}
+"""
+
+
 class ExportTest(Case):
     def setUp(self):
         super().setUp()
         self.spool = os.path.join(self.dir, "spool")
         self.out = os.path.join(self.dir, "out")
 
-    def export(self, *args, status=0, out=None):
+    def export(self, *args, status=0, out=None, env=None):
         """What it said."""
         done = subprocess.run([program("spoolwire-ctl"), "export", "-o", out or self.out, *args],
-            capture_output=True, text=True, timeout=DEADLINE * 4, check=False)
+            capture_output=True, text=True, timeout=DEADLINE * 4, check=False,
+            env={**os.environ, **(env or {})})
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
         return done.stdout + done.stderr
 
@@ -370,6 +390,38 @@ class ExportTest(Case):
         """More of them than a directory has writer threads."""
         self.speaking("alone")
         self.assertSummary(self.export(self.spool, "--jobs=65"), exported=1)
+
+    def fast_clock(self):
+        """The environment in which minutes are seconds."""
+        if not TIMES:
+            self.skipTest("sanitizers want to be loaded first")
+        need("cc")
+        source, library = os.path.join(self.dir, "fast.c"), os.path.join(self.dir, "fast.so")
+        with open(source, "w", encoding="utf-8") as f:
+            f.write(FAST_CLOCK)
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+        return {"LD_PRELOAD": library}
+
+    def test_encoding_takes_minutes(self):
+        """That is no disk that takes nothing any more."""
+        self.speaking("long", 900.0)
+        self.assertSummary(self.export(self.spool, "--mixed", "--format=opus",
+            env=self.fast_clock()), exported=1)
+
+    def test_a_disk_that_refuses(self):
+        """It is tried for a minute, and the next run goes on."""
+        self.speaking("long", 20.0)
+        usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100000, usual[1]))
+        try:
+            said = self.export(self.spool, "--mixed", env=self.fast_clock(), status=1)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+        self.assertIn("File too large", said)
+        self.assertIn("the disk did not take all of it", said)
+        self.assertTrue(60 < float(re.search(r" in (\S+) s ", said).group(1)) < 240, said)
+        self.assertSummary(self.export(self.spool, "--mixed"), exported=1)
+        self.assertEqual(len(self.files()), 2)
 
     # ---- what is broken ----
 

@@ -308,6 +308,7 @@ static void test_a_limit_is_told_and_gone_over_later(void **state)
 	struct recording_result result;
 	struct recording *r = create(&o);
 	struct rlimit before, small;
+	uint64_t moved;
 
 	(void)state;
 	signal(SIGXFSZ, SIG_IGN);
@@ -315,8 +316,11 @@ static void test_a_limit_is_told_and_gone_over_later(void **state)
 	small = before;
 	small.rlim_cur = WAVE_HEADER + 2 * 1500;
 	setrlimit(RLIMIT_FSIZE, &small);
+	moved = counter_sum(COUNT_DISK_BYTES);
 	assert_int_equal(write_frames(r, 0, 1000), 0);
+	assert_int_equal(counter_sum(COUNT_DISK_BYTES), moved + 2000);
 	assert_int_equal(write_frames(r, 1000, 1000), -EFBIG);
+	assert_int_equal(counter_sum(COUNT_DISK_BYTES), moved + 2000);
 	assert_int_equal(file_bytes(part), WAVE_HEADER + 2000); /* nothing of it */
 	assert_int_equal(write_frames(r, 1000, 1000), -EFBIG);
 	assert_int_equal(recording_publish(&r, 5000, on_publish, NULL, &result), -EFBIG);
