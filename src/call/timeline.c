@@ -2,7 +2,7 @@
 #include "call/timeline.h"
 
 #define JUMP   (2 * SEC)    /* one packet that is this far off begins a new mapping */
-#define DRIFT  (400 * MSEC) /* a whole window that is this far off is drift */
+#define DRIFT  (400 * MSEC) /* the quickest packet of a window that is this far off is drift */
 #define WINDOW (10 * SEC)
 
 static usec_t media_time(const struct timeline *t)
@@ -18,12 +18,13 @@ static void begin(struct timeline *t, uint32_t ts, uint32_t clock_hz, usec_t now
 	t->begun = true;
 	t->clock_hz = clock_hz;
 	t->ts = t->base_ts = ts;
-	t->base = now > floor ? now : floor;
+	t->base = now > floor || floor - now > DRIFT ? now : floor;
 	t->skew_min = INT64_MAX;
 	t->window = now + WINDOW;
 }
 
-/* True when the senders' clock has left ours: even the quickest packet of a window is off. */
+/* True when the sender's clock has left ours. The quickest packet of a window tells it: what the
+ * others lack they have waited on their way. */
 static bool drifted(struct timeline *t, usec_t now, usec_t skew)
 {
 	bool off;
@@ -42,6 +43,7 @@ usec_t timeline_map(struct timeline *t, uint32_t ts, uint32_t clock_hz, usec_t n
 	bool *jumped)
 {
 	usec_t at, skew;
+	bool step;
 
 	*jumped = false;
 	if (!t->begun || t->clock_hz != clock_hz) {
@@ -52,9 +54,10 @@ usec_t timeline_map(struct timeline *t, uint32_t ts, uint32_t clock_hz, usec_t n
 	t->ts += (int32_t)(ts - (uint32_t)t->ts); /* wraps with the timestamp */
 	at = media_time(t);
 	skew = now - at;
-	if (skew > JUMP || skew < -JUMP || drifted(t, now, skew)) {
+	step = skew > JUMP || skew < -JUMP;
+	if (step || drifted(t, now, skew)) {
 		*jumped = true;
-		begin(t, ts, clock_hz, now, floor);
+		begin(t, ts, clock_hz, now, step ? floor : now);
 		return t->base;
 	}
 	return at;

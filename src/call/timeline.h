@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* From RTP timestamps to the call's time. Media time runs with the RTP clock, mapped to the time
  * of coming at the first packet; silence suppression only moves the timestamp. It is mapped anew
- * (a jump) when the sender's timestamps and the time of coming part by more than JUMP: a new
- * beginning, a clock that is not what the SDP said, or drift. Pure. */
+ * (a jump) when the sender's timestamps and the time of coming part by more than JUMP (a new
+ * beginning, a clock that is not what the SDP said), or when the quickest packet of a WINDOW was
+ * more than DRIFT early or late. Pure. */
 #ifndef CALL_TIMELINE_H
 #define CALL_TIMELINE_H
 
@@ -21,7 +22,9 @@ struct timeline {
 };
 
 /* Maps the timestamp of a packet that came at `now` (call time) to call time. The first one is at
- * now, but not before `floor` (where the stream's audio ends so far). *jumped: mapped anew. */
+ * now, or at `floor` (where the stream's audio ends so far) when that is a little later. Audio that
+ * reaches further is itself ahead of its time: what is mapped anew steps back over it.
+ * *jumped: mapped anew. */
 usec_t timeline_map(struct timeline *, uint32_t ts, uint32_t clock_hz, usec_t now, usec_t floor,
 	bool *jumped);
 

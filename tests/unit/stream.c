@@ -388,6 +388,32 @@ static void test_timestamp_jumps(void **state)
 	assert_string_equal(rig.told, "L16 jump jump ");
 }
 
+/* Nothing for three seconds, then all of it at once: what is ahead of its time comes back. */
+static void test_a_stall(void **state)
+{
+	(void)state;
+	send_all(0, 10);
+	for (int64_t k = 10; k < 160; k++)
+		send_late(PT_L16, k, packets_l16(k * 160, 160), (160 - k) * 20 * MSEC);
+	send_all(160, 1500);
+	heard(800, 1500);
+	assert_int_equal(rig.sheet.end, 1500 * 160);
+	assert_int_equal(counts().jumps, 3); /* into the lead, at 2 s of it, and the rest as drift */
+}
+
+/* A step that is too small for a jump is found as drift, and made up for at once. */
+static void test_a_step_ahead(void **state)
+{
+	(void)state;
+	send_all(0, 100);
+	rig.ts0 += 8000;
+	send_all(100, 1500);
+	heard(0, 100);
+	heard(1100, 1500);
+	assert_int_equal(rig.sheet.end, 1500 * 160);
+	assert_int_equal(counts().jumps, 1);
+}
+
 static void test_sequence_restarts(void **state)
 {
 	(void)state;
@@ -613,6 +639,7 @@ int main(void)
 		TEST(test_digits_are_events_and_no_noise), TEST(test_digit_without_end),
 		TEST(test_pause_without_noise), TEST(test_pause_with_noise),
 		TEST(test_quiet_goes_on), TEST(test_timestamp_jumps),
+		TEST(test_a_stall), TEST(test_a_step_ahead),
 		TEST(test_sequence_restarts), TEST(test_another_port_is_another_call),
 		TEST(test_port_is_adopted), TEST(test_new_sdp_moves_the_port),
 		TEST(test_rtcp_rubbish_and_keepalives), TEST(test_payload_that_is_none),

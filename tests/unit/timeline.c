@@ -130,12 +130,21 @@ static void test_begins_at_the_floor(void **state)
 	struct timeline t = { 0 };
 
 	(void)state;
-	assert_int_equal(timeline_map(&t, 0, 8000, SEC, 2 * SEC, &jumped), 2 * SEC);
-	assert_int_equal(timeline_map(&t, 160, 8000, SEC + 20 * MSEC, 0, &jumped),
-		2 * SEC + 20 * MSEC);
-	assert_int_equal(timeline_map(&t, 900000, 8000, SEC + 40 * MSEC, 2 * SEC + 40 * MSEC,
-				 &jumped),
-		2 * SEC + 40 * MSEC);
+	assert_int_equal(timeline_map(&t, 0, 8000, SEC, 1300 * MSEC, &jumped), 1300 * MSEC);
+	assert_int_equal(timeline_map(&t, 160, 8000, SEC + 20 * MSEC, 0, &jumped), 1320 * MSEC);
+	assert_int_equal(timeline_map(&t, 900000, 8000, SEC + 40 * MSEC, 1340 * MSEC, &jumped),
+		1340 * MSEC);
+	assert_true(jumped);
+}
+
+/* Audio that reaches far beyond now is ahead of its time, and what is new is not put behind it. */
+static void test_steps_back(void **state)
+{
+	struct timeline t = { 0 };
+
+	(void)state;
+	assert_int_equal(timeline_map(&t, 0, 8000, SEC, 3 * SEC, &jumped), SEC);
+	assert_int_equal(timeline_map(&t, 20 * 8000, 8000, 2 * SEC, 4 * SEC, &jumped), 2 * SEC);
 	assert_true(jumped);
 }
 
@@ -146,15 +155,35 @@ static void test_follows_drift(void **state)
 	for (int sign = -1; sign <= 1; sign += 2) {
 		struct timeline t = { 0 };
 		unsigned jumps = 0;
-		usec_t now = 0;
+		usec_t now = 0, end = 0;
 
 		for (uint32_t i = 0; i < 50 * 600; i++, now += 20 * MSEC + sign * 100) {
-			usec_t off = map8k(&t, i * 160, now) - now;
+			usec_t at = timeline_map(&t, i * 160, 8000, now, end, &jumped);
+			usec_t off = at - now;
 
+			end = at + 20 * MSEC;
 			jumps += jumped;
 			assert_in_range(off + 500 * MSEC, 0, 1000 * MSEC);
 		}
 		assert_in_range(jumps, 5, 8); /* 3 s in all, about 400 to 450 ms each */
+	}
+}
+
+/* All but the first come 450 ms before their time. The one that ends the window has waited, and
+ * what is mapped anew with it is corrected all the same. */
+static void test_the_quickest_tells(void **state)
+{
+	struct timeline t = { 0 };
+	usec_t end = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i <= 500; i++) {
+		usec_t now = i * 20 * MSEC + (i == 500 ? 200 * MSEC : 0);
+		usec_t at = timeline_map(&t, i * 160 + (i ? 3600 : 0), 8000, now, end, &jumped);
+
+		assert_int_equal(jumped, i == 500);
+		assert_int_equal(at, i % 500 ? now + 450 * MSEC : now);
+		end = at + 20 * MSEC;
 	}
 }
 
@@ -191,7 +220,9 @@ int main(void)
 		cmocka_unit_test(test_jumps),
 		cmocka_unit_test(test_begins_anew_with_another_clock),
 		cmocka_unit_test(test_begins_at_the_floor),
+		cmocka_unit_test(test_steps_back),
 		cmocka_unit_test(test_follows_drift),
+		cmocka_unit_test(test_the_quickest_tells),
 		cmocka_unit_test(test_a_slow_path_is_no_drift),
 		cmocka_unit_test(test_ticks),
 	};
