@@ -125,7 +125,7 @@ static void make_mix(struct call *c)
 	struct sink *s = make_sink(c, "mixed", channels);
 
 	c->mix = mix_new(&(struct mixer_opts){ .rate_hz = o->rate_hz, .method = o->mix_method,
-		.channels = channels, .span_ms = 2000 }, &s);
+		.channels = channels, .span_ms = MIX_SPAN_MS }, &s);
 }
 
 static void on_audio(void *arg, const struct pcm *pcm)
@@ -233,7 +233,7 @@ void forward_ssrc_changed(struct leg *l)
 
 /* ---- time and end ---- */
 
-static void run_mix(struct call *c)
+static void run_mix(struct call *c, usec_t now)
 {
 	int64_t heard = INT64_MAX;
 
@@ -244,7 +244,7 @@ static void run_mix(struct call *c)
 			heard = position;
 	}
 	if (heard != INT64_MAX)
-		mix_run(c->mix, heard);
+		mix_run(c->mix, heard, call_time(c, now));
 }
 
 static void reap(struct call *c)
@@ -274,7 +274,7 @@ void forward_tick(struct call *c, usec_t now)
 		if (l->sink)
 			l->sink->ops->tick(l->sink, now);
 	if (c->mix) {
-		run_mix(c);
+		run_mix(c, now);
 		mix_sink(c->mix)->ops->tick(mix_sink(c->mix), now);
 	}
 	for (struct closing *closing = c->closing; closing; closing = closing->next)

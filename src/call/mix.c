@@ -7,7 +7,7 @@
 #include "base/counters.h"
 #include "base/mem.h"
 
-#define HOLD_MS     500  /* behind the quickest participant nobody is waited for */
+#define HOLD_MS     500  /* behind the quickest, and behind now, nobody is waited for */
 #define TAKE_FRAMES 960  /* at once */
 #define MAX_SAMPLES (TAKE_FRAMES * 16)
 
@@ -69,17 +69,21 @@ static void pass_on(struct mix *m, int64_t upto)
 	}
 }
 
-void mix_run(struct mix *m, int64_t heard)
+static int64_t smaller(int64_t a, int64_t b)
 {
-	int64_t newest = mixer_newest(m->mixer);
-	int64_t hold = newest - (int64_t)m->rate_hz * HOLD_MS / 1000;
+	return a < b ? a : b;
+}
+
+/* One who is ahead of the call's time is no measure for the others. */
+void mix_run(struct mix *m, int64_t heard, usec_t now)
+{
+	int64_t at = now / SEC * m->rate_hz + now % SEC * m->rate_hz / SEC - m->origin;
+	int64_t hold = smaller(mixer_newest(m->mixer), at) - (int64_t)m->rate_hz * HOLD_MS / 1000;
 
 	if (!m->begun)
 		return;
-	heard -= m->origin;
-	if (heard < hold)
-		heard = hold;
-	pass_on(m, heard);
+	heard = smaller(heard - m->origin, at);
+	pass_on(m, heard > hold ? heard : hold);
 }
 
 void mix_drain(struct mix *m)

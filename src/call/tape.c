@@ -14,8 +14,7 @@
 #include "call/reminder.h"
 #include "sink/file_sink.h"
 
-#define EMPTY_RATE  8000 /* [Hz] of a recording without audio where no rate is asked for */
-#define MIX_SPAN_MS 2000
+#define EMPTY_RATE 8000 /* [Hz] of a recording without audio where no rate is asked for */
 
 static struct span text_of(const char *text)
 {
@@ -334,7 +333,7 @@ void tape_switched(struct call *c, usec_t now)
 		tape_update(l);
 }
 
-static void run_mix(struct call *c)
+static void run_mix(struct call *c, usec_t now)
 {
 	int64_t heard = INT64_MAX;
 
@@ -347,7 +346,8 @@ static void run_mix(struct call *c)
 			heard = position;
 	}
 	if (heard != INT64_MAX)
-		mix_run(c->record_mix, without_cuts(c, heard, c->record_rate));
+		mix_run(c->record_mix, without_cuts(c, heard, c->record_rate),
+			call_time(c, now) - c->left_out);
 }
 
 static bool was_recorded(const struct call *c)
@@ -380,7 +380,7 @@ void tape_tick(struct call *c, usec_t now)
 		if (l->tape.sink)
 			l->tape.sink->ops->tick(l->tape.sink, now);
 	if (c->record_mix) {
-		run_mix(c);
+		run_mix(c, now);
 		mix_sink(c->record_mix)->ops->tick(mix_sink(c->record_mix), now);
 	}
 	if (c->opts->record)

@@ -16,7 +16,7 @@ struct mixer_opts {
 	uint32_t rate_hz;
 	enum mixer_method method;
 	unsigned channels; /* of the output with MIXER_CHANNELS */
-	unsigned span_ms;  /* 2000 */
+	unsigned span_ms;
 };
 
 struct mixer;

@@ -149,8 +149,8 @@ static void setup_mix(void)
 	static struct sink counts = { .ops = &ops };
 	struct sink *to = &counts;
 
-	mix = mix_new(&(struct mixer_opts){ .rate_hz = RATE, .channels = 1, .span_ms = 2000,
-		.method = MIXER_DIRECT }, &to);
+	mix = mix_new(&(struct mixer_opts){ .rate_hz = RATE, .channels = 1,
+		.span_ms = MIX_SPAN_MS, .method = MIXER_DIRECT }, &to);
 }
 
 static void turn_mix(void)
@@ -162,7 +162,7 @@ static void turn_mix(void)
 		mix_put(mix, 1, &pcm);
 	}
 	position += TURN * FRAMES;
-	mix_run(mix, position);
+	mix_run(mix, position, now);
 }
 
 static bool end_mix(void)

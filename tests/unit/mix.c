@@ -57,7 +57,7 @@ static struct mix *mix_of(enum mixer_method method, unsigned channels)
 	paper.sink.ops = &paper_ops;
 	paper.first = -1;
 	m = mix_new(&(struct mixer_opts){ .rate_hz = RATE, .method = method,
-			    .channels = channels, .span_ms = 2000 },
+			    .channels = channels, .span_ms = MIX_SPAN_MS },
 		&sink);
 	assert_null(sink);
 	return m;
@@ -73,6 +73,11 @@ static void speak(struct mix *m, unsigned channel, int64_t from, int64_t to, int
 		mix_put(m, channel,
 			&(struct pcm){ .position = from, .samples = block, .frames = 160,
 				.channels = 1, .rate_hz = RATE });
+}
+
+static void run(struct mix *m, int64_t heard, int64_t now)
+{
+	mix_run(m, heard, now * SEC / RATE);
 }
 
 static void check(const int16_t *samples, int64_t from, int64_t to, int16_t want)
@@ -97,10 +102,10 @@ static void test_two_are_aligned_by_media_time(void **state)
 
 	(void)state;
 	speak(m, 0, 1600, 4800, 100);
-	mix_run(m, 1600); /* the other one is heard up to there */
+	run(m, 1600, 4800); /* the other one is heard up to there */
 	assert_int_equal(paper.first, -1);
 	speak(m, 1, 3200, 6400, 1000); /* came later, belongs earlier */
-	mix_run(m, 4800);
+	run(m, 4800, 6400);
 	assert_int_equal(paper.first, 1600);
 	assert_int_equal(paper.end, 4800);
 	check(paper.left, 1600, 3200, 100);
@@ -122,7 +127,7 @@ static void test_a_silent_one_is_waited_for_so_long(void **state)
 	(void)state;
 	for (int64_t at = 0; at < 16000; at += 160) {
 		speak(m, 0, at, at + 160, 100);
-		mix_run(m, 0);
+		run(m, 0, at + 160);
 		assert_int_equal(paper.end, at + 160 > HOLD ? at + 160 - HOLD : 0);
 	}
 	speak(m, 1, 12000, 12160, 1000); /* just in time */
@@ -133,6 +138,26 @@ static void test_a_silent_one_is_waited_for_so_long(void **state)
 	check(paper.left, 0, 12000, 100);
 	check(paper.left, 12000, 12160, 1100);
 	check(paper.left, 12160, 16000, 100);
+	mix_free(&m);
+}
+
+/* Nearly two seconds ahead of the call's time, and heard alone at first. */
+static void test_one_ahead_keeps_nobody_out(void **state)
+{
+	struct mix *m = mix_of(MIXER_DIRECT, 1);
+
+	(void)state;
+	speak(m, 0, 0, 160, 100);
+	for (int64_t at = 160; at < 48000; at += 160) {
+		speak(m, 0, at + 15840, at + 16000, 100);
+		if (at >= 16000)
+			speak(m, 1, at, at + 160, 1000);
+		run(m, at >= 16000 ? at + 160 : at + 16000, at + 160);
+		assert_int_equal(late(), 0);
+		assert_int_equal(paper.end, at + 160);
+	}
+	check(paper.left, 160, 16000, 0);
+	check(paper.left, 16000, 48000, 1100);
 	mix_free(&m);
 }
 
@@ -160,14 +185,14 @@ static void test_a_long_pause(void **state)
 	(void)state;
 	speak(m, 0, 0, 160, 100);
 	speak(m, 1, 0, 160, 100);
-	mix_run(m, 160);
-	mix_run(m, 160);
+	run(m, 160, 160);
+	run(m, 160, 160);
 	assert_int_equal(paper.end, 160);
-	mix_run(m, 40000); /* both are known to be silent */
+	run(m, 40000, 48000); /* both are known to be silent */
 	assert_int_equal(paper.end, 40000);
 	check(paper.left, 160, 40000, 0);
 	speak(m, 0, 40000, 40160, 300);
-	mix_run(m, 40160);
+	run(m, 40160, 40160);
 	check(paper.left, 40000, 40160, 300);
 	mix_free(&m);
 }
@@ -178,7 +203,7 @@ static void test_nothing_comes_of_nothing(void **state)
 	struct sink *s;
 
 	(void)state;
-	mix_run(m, 8000);
+	run(m, 8000, 8000);
 	mix_drain(m);
 	assert_int_equal(paper.first, -1);
 	assert_ptr_equal(mix_sink(m), &paper.sink);
@@ -193,6 +218,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_two_are_aligned_by_media_time),
 		cmocka_unit_test(test_a_silent_one_is_waited_for_so_long),
+		cmocka_unit_test(test_one_ahead_keeps_nobody_out),
 		cmocka_unit_test(test_channels_keep_apart),
 		cmocka_unit_test(test_a_long_pause),
 		cmocka_unit_test(test_nothing_comes_of_nothing),
