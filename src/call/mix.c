@@ -55,23 +55,29 @@ void mix_put(struct mix *m, unsigned channel, const struct pcm *pcm)
 		counter_add(COUNT_FRAMES_LATE_MIX, late);
 }
 
+static int64_t smaller(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* In the mixer's time. What is behind all audio is silence, and passed on as such. */
 static void pass_on(struct mix *m, int64_t upto)
 {
+	int64_t newest = mixer_newest(m->mixer), audio = smaller(upto, newest);
 	struct pcm pcm = { .samples = m->out, .channels = mixer_channels(m->mixer),
 		.rate_hz = m->rate_hz };
 
 	for (;;) {
 		pcm.position = mixer_position(m->mixer) + m->origin;
-		pcm.frames = mixer_take(m->mixer, upto, m->out, TAKE_FRAMES);
+		pcm.frames = mixer_take(m->mixer, audio, m->out, TAKE_FRAMES);
 		if (!pcm.frames)
-			return;
+			break;
 		m->sink->ops->put(m->sink, &pcm);
 	}
-}
-
-static int64_t smaller(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
+	if (upto > newest) {
+		mixer_skip(m->mixer, upto);
+		m->sink->ops->advance(m->sink, upto + m->origin);
+	}
 }
 
 /* One who is ahead of the call's time is no measure for the others. */

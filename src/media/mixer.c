@@ -161,6 +161,12 @@ unsigned mixer_take(struct mixer *m, int64_t upto, int16_t *out, unsigned max)
 	return taken;
 }
 
+void mixer_skip(struct mixer *m, int64_t upto)
+{
+	must(m->position == m->newest && upto >= m->newest);
+	m->position = m->newest = upto;
+}
+
 int64_t mixer_position(const struct mixer *m)
 {
 	return m->position;

@@ -29,6 +29,8 @@ unsigned mixer_put(struct mixer *, unsigned channel, int64_t position, const int
 /* The mix from where the last take ended up to `upto`, at most max frames; frames out holds
  * (interleaved), silence where nobody spoke. 0: nothing to take. */
 unsigned mixer_take(struct mixer *, int64_t upto, int16_t *out, unsigned max);
+/* All that was put is taken, and nothing comes before `upto`: goes on there. */
+void mixer_skip(struct mixer *, int64_t upto);
 int64_t mixer_position(const struct mixer *); /* next frame to be taken */
 int64_t mixer_newest(const struct mixer *);   /* one past the newest frame put */
 unsigned mixer_channels(const struct mixer *);
