@@ -16,7 +16,7 @@ void mix_free(struct mix **);
 void mix_put(struct mix *, unsigned channel, const struct pcm *);
 /* Everybody has been heard up to here: mixes and passes on, but nothing that is later than now (the
  * call's time): others may have to say something then. A participant that hangs behind is waited for
- * at most HOLD. */
+ * at most HOLD, and the last that was said for at most MIX_SPAN_MS. */
 void mix_run(struct mix *, int64_t heard, usec_t now);
 void mix_drain(struct mix *); /* up to the newest audio there is */
 struct sink *mix_sink(const struct mix *);

@@ -4,7 +4,7 @@
  * the channels share the last one.
  * Positions are samples of the mixer's rate since its time 0. Cap: span_ms of audio between what
  * was taken and the newest put; policy: what is older than what was taken is dropped (late), what
- * would be further ahead pushes the oldest out. */
+ * would be further ahead pushes the oldest out: what has to be heard is taken before that. */
 #ifndef MEDIA_MIXER_H
 #define MEDIA_MIXER_H
 

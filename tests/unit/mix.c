@@ -207,6 +207,42 @@ static void test_a_long_pause(void **state)
 	mix_free(&m);
 }
 
+/* One who sends nothing that is heard, and is not known to be silent, holds the mix; what the other
+ * one said before its pause is not lost for that. */
+static void test_the_end_of_a_sentence_waits(void **state)
+{
+	struct mix *m = mix_of(MIXER_DIRECT, 1);
+
+	(void)state;
+	speak(m, 1, 0, 160, 0);
+	speak(m, 0, 0, 16000, 100);
+	run(m, 160, 16000);
+	assert_int_equal(paper.end, 16000 - HOLD);
+	run(m, 160, 30000);
+	assert_int_equal(paper.end, 16000 - HOLD);
+	speak(m, 0, 60000, 60160, 200);
+	mix_drain(m);
+	check(paper.left, 0, 16000, 100);
+	check(paper.left, 60000, 60160, 200);
+	assert_int_equal(late(), 0);
+	mix_free(&m);
+}
+
+/* Not for ever, even if nobody says anything again; and nothing is put behind it. */
+static void test_the_end_of_a_sentence_comes(void **state)
+{
+	struct mix *m = mix_of(MIXER_DIRECT, 1);
+
+	(void)state;
+	speak(m, 1, 0, 160, 0);
+	speak(m, 0, 0, 16000, 100);
+	run(m, 160, 16000 + MIX_SPAN_MS * RATE / 1000);
+	run(m, 160, 16000 * 10);
+	assert_int_equal(paper.end, 16000);
+	check(paper.left, 0, 16000, 100);
+	mix_free(&m);
+}
+
 /* A year of it takes no longer than a second. */
 static void test_silence_is_no_work(void **state)
 {
@@ -244,6 +280,8 @@ int main(void)
 		cmocka_unit_test(test_one_ahead_keeps_nobody_out),
 		cmocka_unit_test(test_channels_keep_apart),
 		cmocka_unit_test(test_a_long_pause),
+		cmocka_unit_test(test_the_end_of_a_sentence_waits),
+		cmocka_unit_test(test_the_end_of_a_sentence_comes),
 		cmocka_unit_test(test_silence_is_no_work),
 		cmocka_unit_test(test_nothing_comes_of_nothing),
 	};
