@@ -17,7 +17,7 @@
 #include "call/opening.h"
 #include "call/track.h"
 
-#define QUIET_AFTER   SEC  /* without packets: silence goes on that far behind */
+#define QUIET_AFTER   SEC  /* without sound: silence goes on that far behind */
 #define ADOPT_PORT    25   /* packets in a row to another port: then it is ours */
 #define CANDIDATE_MAX 2048 /* [bytes] of the packet kept of an SSRC on probation */
 
@@ -273,7 +273,7 @@ void stream_pcm(struct stream *s, struct span s16le, uint32_t rate_hz, unsigned 
 	if (!s->hears && s->env.end < now)
 		s->env.end = now;
 	s->hears = true;
-	s->heard = now;
+	s->heard = s->env.sounded = now;
 	a.samples = (const int16_t *)(const void *)s16le.p;
 	a.frames = (unsigned)(s16le.n / sizeof(int16_t) / channels);
 	if (s->env.outlets.n) {
@@ -294,7 +294,7 @@ void stream_tick(struct stream *s, usec_t now)
 		end_opening(s);
 	if (s->track)
 		track_tick(s->track, now);
-	if (s->hears && now - s->heard > QUIET_AFTER)
+	if (s->hears && now - s->env.sounded > QUIET_AFTER)
 		outlets_quiet(&s->env.outlets, now - QUIET_AFTER);
 }
 

@@ -251,6 +251,7 @@ static void play_audio(struct track *t, struct voice *v, const struct rtp *rtp, 
 	if (!a.frames)
 		return;
 	t->noisy = false;
+	t->env->sounded = now;
 	count->audio += put_out(t, at, &a);
 }
 

@@ -375,6 +375,23 @@ static void test_quiet_goes_on(void **state)
 	assert_int_equal(rig.sheet.advanced, 4 * 8000);
 }
 
+/* The same where packets come, but none that can be heard. */
+static void test_quiet_goes_on_without_sound(void **state)
+{
+	(void)state;
+	send_all(0, 10);
+	for (int64_t k = 10; k < 300; k++) {
+		send_late(127, k, packets_filled(0x55, 33), 0); /* in no SDP */
+		stream_tick(rig.stream, k * 20 * MSEC);
+		if (k > 61)
+			assert_int_equal(rig.sheet.advanced, (k - 50) * 160);
+	}
+	send_all(300, 310);
+	heard(0, 10);
+	silent(10, 300);
+	heard(300, 310);
+}
+
 static void test_timestamp_jumps(void **state)
 {
 	(void)state;
@@ -638,7 +655,8 @@ int main(void)
 		TEST(test_more_types_than_decoders),
 		TEST(test_digits_are_events_and_no_noise), TEST(test_digit_without_end),
 		TEST(test_pause_without_noise), TEST(test_pause_with_noise),
-		TEST(test_quiet_goes_on), TEST(test_timestamp_jumps),
+		TEST(test_quiet_goes_on), TEST(test_quiet_goes_on_without_sound),
+		TEST(test_timestamp_jumps),
 		TEST(test_a_stall), TEST(test_a_step_ahead),
 		TEST(test_sequence_restarts), TEST(test_another_port_is_another_call),
 		TEST(test_port_is_adopted), TEST(test_new_sdp_moves_the_port),
