@@ -14,6 +14,9 @@
 
 #define JITTER_WINDOW 64
 #define JITTER_HOLD   (100 * MSEC)
+#define LONGEST_HOLD  (3600 * SEC) /* of a call without any packet */
+#define DISORDER      (2 * SEC)    /* of a file's records: no clock was set for that */
+#define CLOCK_SET     3            /* records in a row that are further off: it was */
 
 static const char *const layout_names[] = {
 	[SPOOL_PROC] = "proc", [SPOOL_PCAP] = "pcap", [SPOOL_PCM] = "pcm",
@@ -302,6 +305,23 @@ static void on_kernel_packet(struct call *c, struct leg *l, const struct packet 
 	count->unwanted++;
 }
 
+/* A file's time is that of its newest record. Where the host's clock was set no time went by, and a
+ * single record that is far off is damaged: neither may become hours, or decades, of silence. */
+static void follow_file(struct call *c, usec_t time)
+{
+	usec_t passed = time - c->clock_set - c->file_now;
+
+	if (passed > LONGEST_HOLD || passed < -DISORDER) {
+		if (++c->strange < CLOCK_SET)
+			return;
+		c->clock_set += passed;
+		passed = 0;
+	}
+	c->strange = 0;
+	if (passed > 0)
+		c->file_now += passed;
+}
+
 static void on_file_packet(struct call *c, const struct source *source, const struct packet *p)
 {
 	if (c->cut) {
@@ -309,7 +329,9 @@ static void on_file_packet(struct call *c, const struct source *source, const st
 		return;
 	}
 	begin_time(c, p->time);
-	if (p->time > c->file_now)
+	if (source->kind == SOURCE_PCAP)
+		follow_file(c, p->time);
+	else if (p->time > c->file_now)
 		c->file_now = p->time;
 	if (p->kind == PACKET_PCM)
 		on_pcm(c, source, span_of(p->data, p->bytes));

@@ -77,7 +77,9 @@ struct call {
 	usec_t epoch;            /* call time 0, by the clock of its sources; 0: no packet yet */
 	usec_t first;            /* when the first packet was read, by the same clock */
 	usec_t behind;           /* proc: its packets are read that long after they came */
-	usec_t file_now;         /* pcap, pcm: newest time in the file */
+	usec_t file_now;         /* pcap, pcm: newest time in the file, less: */
+	usec_t clock_set;        /* pcap: by how much the clock of the host that wrote it was set */
+	unsigned strange;        /* pcap: records in a row whose time is far off */
 	char *metadata;
 	bool forwarding, recording;
 	bool answered;           /* an offer from now on is a re-INVITE */

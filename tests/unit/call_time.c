@@ -11,8 +11,9 @@
 #include "fake_peer.h"
 #include "packets.h"
 
-#define START 1000 * SEC /* of the file */
-#define PACKET 160       /* [frames] 20 ms */
+#define YEAR   (365 * 86400 * SEC)
+#define START  (50 * YEAR) /* of the file */
+#define PACKET 160         /* [frames] 20 ms */
 
 static const struct call_opts opts = { .forward_kind = "tcp", .mixed = true, .rate_hz = 8000,
 	.mix_method = MIXER_CHANNELS, .mix_channels = 2, .buffer_ms = 2000, .latency_ms = 20,
@@ -113,12 +114,62 @@ static void test_one_steps_ahead(void **state)
 	account_free(&account);
 }
 
+/* Neither a damaged record nor a clock that is set makes a hole in what was said. */
+static void test_record_times(void **state)
+{
+	struct account *account;
+	const int16_t *samples;
+	size_t packets;
+
+	(void)state;
+	for (unsigned k = 0; k < 400; k++) {
+		usec_t damage = k == 100 ? 80 * YEAR : k == 200 ? -10 * SEC : 0;
+		usec_t time = time_of(k) + (k < 150 ? 0 : k < 250 ? 7200 * SEC : -30 * YEAR);
+
+		deliver(0, k, k * PACKET, time + damage);
+		deliver(1, k, k * PACKET, time);
+		tick();
+	}
+	samples = finish(&packets, &account);
+	assert_int_equal(packets, 400);
+	check(samples, 0, 400, 0);
+	check(samples, 0, 400, 1);
+	assert_int_equal(account->stream[0].count.jumps + account->stream[1].count.jumps, 0);
+	account_free(&account);
+}
+
+/* On hold for ten seconds without a packet: that is silence, and no audio that has to wait. */
+static void test_a_hold(void **state)
+{
+	struct account *account;
+	const struct sink_stats *sink;
+	size_t packets;
+
+	(void)state;
+	for (unsigned k = 0; k < 50; k++) {
+		deliver(0, k, k * PACKET, time_of(k));
+		tick();
+	}
+	for (unsigned k = 50; k < 100; k++) {
+		deliver(0, k, (k + 500) * PACKET, time_of(k + 500));
+		tick();
+	}
+	finish(&packets, &account);
+	sink = &account->sink[0].stats;
+	assert_int_equal(packets, 600);
+	assert_in_range(sink->put, 100 * PACKET, 250 * PACKET); /* and what the mix held */
+	assert_int_equal(sink->put + sink->silence, 600 * PACKET);
+	account_free(&account);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_one_steps_ahead),
+		TEST(test_record_times),
+		TEST(test_a_hold),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
