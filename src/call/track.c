@@ -13,9 +13,10 @@
 
 #define DECODERS      4            /* payload types in turn without making a decoder anew */
 #define CONCEAL_MAX   (120 * MSEC) /* beyond, concealment is worse than silence */
-#define NOISE_MAX     (30 * SEC)   /* comfort noise put in one gap */
+#define NOISE_MAX     (30 * SEC)   /* comfort noise, each time that it was asked for */
 #define NOISE_BLOCK   320          /* [samples] */
 #define REST_MAX      (5 * SEC)    /* the same, where the decoder makes it: it costs more */
+#define PAUSE_BEHIND  (400 * MSEC) /* noise follows: less than a mix waits, more than jitter */
 
 struct voice { /* a payload type in use */
 	unsigned pt;
@@ -34,6 +35,8 @@ struct track {
 	struct noise noise;
 	bool noisy;          /* the sender asked for comfort noise */
 	bool resting;        /* it sends nothing, within its codec */
+	usec_t pause_end;    /* call time up to which either fills a pause */
+	usec_t delay;        /* how long after its time the last sound came */
 	struct voice voice[DECODERS];
 	unsigned oldest;     /* voice to give up next */
 	struct voice *last;  /* of the last audio packet */
@@ -150,8 +153,6 @@ static void fill_with_noise(struct track *t, usec_t to, uint32_t rate_hz)
 
 static void rest(struct track *t, const struct voice *v, usec_t to)
 {
-	if (to - t->env->end > REST_MAX)
-		to = t->env->end + REST_MAX;
 	while (t->env->end < to) {
 		usec_t left = to - t->env->end, part = left < CONCEAL_MAX ? left : CONCEAL_MAX;
 		struct audio a;
@@ -162,6 +163,30 @@ static void rest(struct track *t, const struct voice *v, usec_t to)
 			break;
 		put_out(t, t->env->end, &a);
 	}
+}
+
+/* A pause that the sender announced. */
+static void fill_pause(struct track *t, const struct voice *v, usec_t to)
+{
+	if (to > t->pause_end)
+		to = t->pause_end;
+	if (t->noisy)
+		fill_with_noise(t, to, v->codec.rate_hz);
+	else if (t->resting && t->last == v)
+		rest(t, v, to);
+}
+
+/* It goes on without a packet. The next one may be as late as the last one was, and by
+ * PAUSE_BEHIND more. */
+static void pass_pause(struct track *t, usec_t now)
+{
+	usec_t to = now - t->delay - PAUSE_BEHIND;
+
+	if (!t->last || to > t->pause_end || !outlets_begun(&t->env->outlets))
+		return;
+	fill_pause(t, t->last, to);
+	if (to - t->env->end < CONCEAL_MAX) /* else nothing comes of it */
+		t->env->sounded = now;
 }
 
 /* Between the end of the audio so far and `at`: what was lost is concealed, a pause that the
@@ -180,10 +205,8 @@ static void fill_gap(struct track *t, const struct voice *v, usec_t at, unsigned
 			t->env->count->concealed += gap;
 			put_out(t, t->env->end, &a);
 		}
-	} else if (!lost && t->noisy) {
-		fill_with_noise(t, at, v->codec.rate_hz);
-	} else if (!lost && t->resting && t->last == v) {
-		rest(t, v, at);
+	} else if (!lost) {
+		fill_pause(t, v, at);
 	}
 }
 
@@ -252,7 +275,9 @@ static void play_audio(struct track *t, struct voice *v, const struct rtp *rtp, 
 		return;
 	t->noisy = false;
 	t->env->sounded = now;
+	t->delay = now > at ? now - at : 0;
 	count->audio += put_out(t, at, &a);
+	t->pause_end = t->env->end + REST_MAX;
 }
 
 static void play(struct track *t, const struct rtp *rtp, unsigned lost, usec_t now)
@@ -270,6 +295,7 @@ static void play(struct track *t, const struct rtp *rtp, unsigned lost, usec_t n
 	} else if (v->known && v->codec.id == CODEC_CN) {
 		t->env->count->noise++;
 		t->noisy = noise_update(&t->noise, rtp->payload);
+		t->pause_end = now + NOISE_MAX;
 	} else if (!v->decoder) {
 		t->env->count->undecodable++;
 		counter_add(COUNT_PACKETS_UNDECODABLE, 1);
@@ -314,10 +340,10 @@ void track_tick(struct track *t, usec_t now)
 	struct rtp next;
 	unsigned lost;
 
-	if (!due || now < due)
-		return;
-	while (jitter_get(t->jitter, now, &next, &lost))
+	while (due && now >= due && jitter_get(t->jitter, now, &next, &lost))
 		play(t, &next, lost, now);
+	if (t->noisy || t->resting)
+		pass_pause(t, now);
 }
 
 void track_drain(struct track *t, usec_t now)
@@ -328,6 +354,7 @@ void track_drain(struct track *t, usec_t now)
 
 	while (jitter_drain(t->jitter, &next, &lost))
 		play(t, &next, lost, now);
+	t->noisy = t->resting = false; /* nothing goes on behind the end */
 	if (event_finish(&t->event, &done))
 		for (unsigned i = 0; i < DECODERS; i++)
 			if (t->voice[i].known && t->voice[i].codec.id == CODEC_EVENT) {

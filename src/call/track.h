@@ -12,7 +12,7 @@ struct track_env {
 	struct outlets outlets;
 	struct stream_counts *count;
 	usec_t end;                 /* call time at which the stream's audio ends so far */
-	usec_t sounded;             /* call time of the last packet that became sound */
+	usec_t sounded;             /* call time of the last sound: a packet, noise of a pause */
 	void (*event)(void *arg, const struct stream_event *);
 	void *arg;
 };

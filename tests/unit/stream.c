@@ -361,6 +361,69 @@ static void test_pause_with_noise(void **state)
 	assert_int_equal(rig.sheet.frames, 110 * 160); /* no holes in it */
 }
 
+/* Nobody has to wait for the next packet to hear it. */
+static void test_noise_goes_on(void **state)
+{
+	uint8_t level = 30;
+
+	(void)state;
+	send_all(0, 10);
+	send_late(PT_CN, 10, span_of(&level, 1), 0);
+	for (int64_t k = 10; k < 500; k++) {
+		stream_tick(rig.stream, k * 20 * MSEC);
+		if (k > 40)
+			assert_in_range(rig.sheet.end, (k - 22) * 160, k * 160);
+	}
+	rig.seq0 -= 489;
+	send_all(500, 510);
+	heard(0, 10);
+	heard(500, 510);
+	for (int64_t k = 10; k < 500; k++)
+		loud(k, k + 1);
+	assert_int_equal(rig.sheet.frames, 510 * 160); /* no holes in it */
+}
+
+/* Where all but the first packet take 800 ms longer, what comes after the pause does so, too. */
+static void test_noise_of_a_slow_path(void **state)
+{
+	const usec_t late = 800 * MSEC;
+	uint8_t level = 30;
+
+	(void)state;
+	send(0);
+	for (int64_t k = 1; k < 60; k++)
+		send_late(PT_L16, k, packets_l16(k * 160, 160), late);
+	send_late(PT_CN, 60, span_of(&level, 1), late);
+	for (int64_t k = 60; k < 300; k++)
+		stream_tick(rig.stream, k * 20 * MSEC + late);
+	rig.seq0 -= 239;
+	for (int64_t k = 300; k < 310; k++)
+		send_late(PT_L16, k, packets_l16(k * 160, 160), late);
+	heard(0, 60);
+	heard(300, 310);
+	assert_int_equal(rig.sheet.frames, 310 * 160);
+}
+
+/* A sender that is gone is not heard for ever; one whose source ended, no more. */
+static void test_noise_ends(void **state)
+{
+	uint8_t level = 30;
+
+	(void)state;
+	send_all(0, 10);
+	send_late(PT_CN, 10, span_of(&level, 1), 0);
+	for (int64_t k = 10; k <= 3000; k++)
+		stream_tick(rig.stream, k * 20 * MSEC);
+	assert_in_range(rig.sheet.frames, 30 * 8000, 31 * 8000);
+	assert_int_equal(rig.sheet.advanced, 59 * 8000);
+	rig.seq0 -= 2990;
+	send_all(3001, 3002);
+	send_late(PT_CN, 3002, span_of(&level, 1), 0);
+	stream_drain(rig.stream);
+	stream_tick(rig.stream, 70 * SEC);
+	assert_int_equal(rig.sheet.end, 3002 * 160);
+}
+
 /* Silence goes on a second behind when nothing comes at all, and stops at the end. */
 static void test_quiet_goes_on(void **state)
 {
@@ -655,6 +718,7 @@ int main(void)
 		TEST(test_more_types_than_decoders),
 		TEST(test_digits_are_events_and_no_noise), TEST(test_digit_without_end),
 		TEST(test_pause_without_noise), TEST(test_pause_with_noise),
+		TEST(test_noise_goes_on), TEST(test_noise_of_a_slow_path), TEST(test_noise_ends),
 		TEST(test_quiet_goes_on), TEST(test_quiet_goes_on_without_sound),
 		TEST(test_timestamp_jumps),
 		TEST(test_a_stall), TEST(test_a_step_ahead),

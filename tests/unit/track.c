@@ -35,7 +35,7 @@ static void on_event(void *arg, const struct stream_event *e)
 }
 
 /* Two SIDs `pause` samples apart, with `lost` packets between them. */
-static void pause_of(uint32_t pause, uint16_t lost)
+static void pause_of(uint32_t pause, uint16_t lost, bool ticks)
 {
 	static const struct outlet_events events = { .audio = on_audio, .advance = on_advance };
 	struct outlet *outlet = outlet_new(8000, 1, &events, &sheet);
@@ -48,6 +48,10 @@ static void pause_of(uint32_t pause, uint16_t lost)
 
 	sheet_clear(&sheet);
 	track_rtp(t, &rtp, 0);
+	for (uint32_t at = 0; ticks && at < pause; at += 160) {
+		track_tick(t, (usec_t)at * SEC / SECOND);
+		assert_true(sheet.end + SECOND / 2 > at);
+	}
 	rtp.seq = (uint16_t)(1 + lost);
 	rtp.ts = pause;
 	track_rtp(t, &rtp, (usec_t)pause * SEC / SECOND);
@@ -61,7 +65,7 @@ static void pause_of(uint32_t pause, uint16_t lost)
 static void fills_a_pause_with_its_noise(void **state)
 {
 	(void)state;
-	pause_of(SECOND, 0);
+	pause_of(SECOND, 0, false);
 	assert_int_equal(sheet.frames, SECOND + SID_SAMPLES);
 	assert_int_equal(sheet.advanced, -1);
 	for (unsigned at = SECOND / 10; at < SECOND; at += SECOND / 10) {
@@ -71,17 +75,26 @@ static void fills_a_pause_with_its_noise(void **state)
 	}
 }
 
+/* Before the next packet comes. */
+static void goes_on_with_its_noise(void **state)
+{
+	(void)state;
+	pause_of(4 * SECOND, 0, true);
+	assert_int_equal(sheet.frames, 4 * SECOND + SID_SAMPLES);
+	assert_int_equal(sheet.advanced, -1);
+}
+
 static void makes_no_noise_for_ever(void **state)
 {
 	(void)state;
-	pause_of(20 * SECOND, 0);
+	pause_of(20 * SECOND, 0, false);
 	assert_int_equal(sheet.frames, 5 * SECOND + 2 * SID_SAMPLES);
 }
 
 static void a_long_loss_is_no_pause(void **state)
 {
 	(void)state;
-	pause_of(SECOND, 50);
+	pause_of(SECOND, 50, false);
 	assert_int_equal(sheet.frames, 2 * SID_SAMPLES);
 }
 
@@ -89,6 +102,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fills_a_pause_with_its_noise),
+		cmocka_unit_test(goes_on_with_its_noise),
 		cmocka_unit_test(makes_no_noise_for_ever),
 		cmocka_unit_test(a_long_loss_is_no_pause),
 	};
