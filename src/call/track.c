@@ -201,10 +201,8 @@ static void fill_gap(struct track *t, const struct voice *v, usec_t at, unsigned
 		return; /* nothing was heard that could go on */
 	if (lost && gap <= CONCEAL_MAX && t->last == v) {
 		decoder_conceal(v->decoder, timeline_ticks(v->codec.clock_hz, 0, gap), next, &a);
-		if (a.frames) {
-			t->env->count->concealed += gap;
-			put_out(t, t->env->end, &a);
-		}
+		if (a.frames)
+			t->env->count->concealed += put_out(t, t->env->end, &a);
 	} else if (!lost) {
 		fill_pause(t, v, at);
 	}

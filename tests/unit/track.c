@@ -35,7 +35,7 @@ static void on_event(void *arg, const struct stream_event *e)
 }
 
 /* Two SIDs `pause` samples apart, with `lost` packets between them. */
-static void pause_of(uint32_t pause, uint16_t lost, bool ticks)
+static struct stream_counts pause_of(uint32_t pause, uint16_t lost, bool ticks)
 {
 	static const struct outlet_events events = { .audio = on_audio, .advance = on_advance };
 	struct outlet *outlet = outlet_new(8000, 1, &events, &sheet);
@@ -57,9 +57,10 @@ static void pause_of(uint32_t pause, uint16_t lost, bool ticks)
 	track_rtp(t, &rtp, (usec_t)pause * SEC / SECOND);
 	track_drain(t, (usec_t)pause * SEC / SECOND);
 	assert_int_equal(count.decoded, 2);
-	assert_int_equal(sheet.end, pause + SID_SAMPLES);
+	assert_true(lost || sheet.end == pause + SID_SAMPLES);
 	track_free(&t);
 	outlet_free(&outlet);
+	return count;
 }
 
 static void fills_a_pause_with_its_noise(void **state)
@@ -96,6 +97,16 @@ static void a_long_loss_is_no_pause(void **state)
 	(void)state;
 	pause_of(SECOND, 50, false);
 	assert_int_equal(sheet.frames, 2 * SID_SAMPLES);
+	assert_int_equal(sheet.end, SECOND + SID_SAMPLES);
+}
+
+/* 35 ms are missing, and the codec makes frames of 10 ms. */
+static void counts_what_it_conceals(void **state)
+{
+	(void)state;
+	assert_int_equal(pause_of(SID_SAMPLES + 280, 1, false).concealed, 30 * MSEC);
+	assert_int_equal(sheet.frames, 2 * SID_SAMPLES + 240);
+	assert_int_equal(sheet.end, sheet.frames); /* 5 ms are no hole */
 }
 
 int main(void)
@@ -105,6 +116,7 @@ int main(void)
 		cmocka_unit_test(goes_on_with_its_noise),
 		cmocka_unit_test(makes_no_noise_for_ever),
 		cmocka_unit_test(a_long_loss_is_no_pause),
+		cmocka_unit_test(counts_what_it_conceals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
