@@ -86,8 +86,8 @@ static void log_status(struct daemon *d)
 		{ "open", "interface section read to stream open", &i->open },
 		{ "intake_round", "one round of the intake", &i->round },
 	};
-	struct status s = { .calls = calls_running(d->calls), .memory = &d->budget,
-		.times = times, .n_times = 3 };
+	struct status s = { .calls = calls_running(d->calls), .times = times, .n_times = 3,
+		.memory = { &d->budget, recorder_budget(d->recorder) } };
 
 	for (unsigned w = 0; w < d->workers && s.n_times < 68; w++)
 		times[s.n_times++] = (struct status_time){ "worker_tick",
@@ -409,7 +409,7 @@ struct daemon *daemon_start(const struct config *config, int argc, char **argv)
 	d->deadline.data = d;
 	start_queues(d);
 	start_endpoint(d);
-	d->recorder = recorder_new(config);
+	d->recorder = recorder_new(config, &d->budget);
 	describe_calls(d);
 	start_calls(d);
 	start_signal(d, &d->sigterm, on_terminate, SIGTERM);

@@ -35,6 +35,7 @@ struct left {
 struct recorder {
 	struct writer *writer;
 	char **dirs; /* where recordings may lie; NULL at the end */
+	struct budget budget; /* if it is one of its own */
 	struct call_record_opts opts;
 	pthread_mutex_t mutex; /* guards left; workers wait for it */
 	struct left *left;
@@ -268,7 +269,16 @@ void recorder_recover(struct recorder *r, char **running)
 
 /* ---- begin and end ---- */
 
-struct recorder *recorder_new(const struct config *c)
+/* What waits for a disk and what waits for an endpoint never take each other's memory. */
+static void take_memory(struct recorder *r, const struct config *c, struct budget *all)
+{
+	if (!c->send_host && !c->forward_to)
+		return;
+	budget_split(all, &r->budget, all->limit / 8 * 3);
+	r->opts.budget = &r->budget;
+}
+
+struct recorder *recorder_new(const struct config *c, struct budget *all)
 {
 	static const enum call_pause pauses[] = {
 		[CONFIG_PAUSE_SILENCE] = CALL_PAUSE_SILENCE, [CONFIG_PAUSE_CUT] = CALL_PAUSE_CUT,
@@ -305,12 +315,18 @@ struct recorder *recorder_new(const struct config *c)
 		.over = call_over, .known = was_recorded, .arg = r };
 	describe_file(&r->opts.file, c);
 	r->opts.file.roots = r->dirs;
+	take_memory(r, c, all);
 	return r;
 }
 
 const struct call_record_opts *recorder_opts(const struct recorder *r)
 {
 	return r ? &r->opts : NULL;
+}
+
+struct budget *recorder_budget(struct recorder *r)
+{
+	return r ? r->opts.budget : NULL;
 }
 
 static void say_unfinished(bool hangs)

@@ -9,9 +9,11 @@
 
 struct recorder;
 
-/* NULL: nothing is to be recorded. What cannot be written to ends the process with a sentence. */
-struct recorder *recorder_new(const struct config *);
+/* NULL: nothing is to be recorded. What cannot be written to ends the process with a sentence. Where
+ * audio is forwarded, too, three eighths of the memory become that of recordings. */
+struct recorder *recorder_new(const struct config *, struct budget *);
 const struct call_record_opts *recorder_opts(const struct recorder *);
+struct budget *recorder_budget(struct recorder *); /* NULL: it has none of its own */
 /* Once, when the spool has been scanned: publishes what earlier runs left of calls that do not run
  * any more. running: parents, each and the list malloc'd, NULL at the end; taken. */
 void recorder_recover(struct recorder *, char **running);

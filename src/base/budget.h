@@ -10,7 +10,8 @@
 struct budget {
 	size_t limit;   /* [bytes] */
 	size_t reserve; /* [bytes] of them for packets that come in: endpoints that are away or slow
-			 * may fill all the rest, and still no call loses a packet */
+			 * may fill all the rest, and still no call loses a packet; and for the first
+			 * write of each recording */
 	atomic_size_t used; /* [bytes] */
 };
 
@@ -38,6 +39,15 @@ static inline bool budget_take_reserved(struct budget *b, size_t bytes)
 static inline void budget_return(struct budget *b, size_t bytes)
 {
 	atomic_fetch_sub_explicit(&b->used, bytes, memory_order_relaxed);
+}
+
+/* So much of it becomes another one, before anything is taken; of each a quarter is the reserve. */
+static inline void budget_split(struct budget *b, struct budget *part, size_t bytes)
+{
+	b->limit -= bytes;
+	b->reserve = b->limit / 4;
+	part->limit = bytes;
+	part->reserve = bytes / 4;
 }
 
 static inline size_t budget_used(struct budget *b)

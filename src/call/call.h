@@ -19,6 +19,7 @@ enum call_pause { CALL_PAUSE_SILENCE, CALL_PAUSE_CUT, CALL_PAUSE_NEW_FILE };
 /* Recordings, as the options ask for them. */
 struct call_record_opts {
 	struct writer *writer;
+	struct budget *budget;         /* NULL: that of all else */
 	struct name_opts name;
 	struct name_opts fallback;     /* dir NULL: none */
 	struct recording_opts file;    /* what is the same for all */

@@ -137,8 +137,8 @@ static void begin_tape(struct call *c, struct tape *t, const struct leg *l, int6
 	if (file.state)
 		keepsake_set_parent(t->keepsake, file.state, c->parent);
 	t->sink = file_sink_new(&(struct file_sink_opts){
-		.writer = o->writer, .budget = c->budget, .file = file, .fallback_path = fallback,
-		.origin = position, .buffer_ms = o->buffer_ms,
+		.writer = o->writer, .budget = o->budget ? o->budget : c->budget, .file = file,
+		.fallback_path = fallback, .origin = position, .buffer_ms = o->buffer_ms,
 		.resume = c->layout == SPOOL_PROC && !t->count,
 		.before_publish = keepsake_write, .release = keepsake_free,
 		.arg = t->keepsake });

@@ -38,10 +38,21 @@ static void log_time(const struct status_time *t)
 		histogram_quantile(h, 0.9), histogram_quantile(h, 0.99), histogram_max(h), t->help);
 }
 
+static void log_load(const struct status *s)
+{
+	size_t used = 0, limit = 0;
+
+	for (unsigned i = 0; i < STATUS_MEMORIES; i++)
+		if (s->memory[i]) {
+			used += budget_used(s->memory[i]);
+			limit += s->memory[i]->limit;
+		}
+	log_info("status: calls_running=%u queue_memory=%zu of %zu bytes", s->calls, used, limit);
+}
+
 void status_log(const struct status *s)
 {
-	log_info("status: calls_running=%u queue_memory=%zu of %zu bytes", s->calls,
-		budget_used(s->memory), s->memory->limit);
+	log_load(s);
 	log_counters();
 	for (unsigned i = 0; i < s->n_times; i++)
 		if (histogram_total(s->times[i].histogram))

@@ -6,6 +6,8 @@
 #include "base/budget.h"
 #include "base/histogram.h"
 
+#define STATUS_MEMORIES 2
+
 struct status_time {
 	const char *name, *help;
 	struct histogram *histogram; /* [us] */
@@ -13,7 +15,7 @@ struct status_time {
 
 struct status {
 	unsigned calls;               /* running now */
-	struct budget *memory;
+	struct budget *memory[STATUS_MEMORIES]; /* or NULL; what is said is their sum */
 	const struct status_time *times;
 	unsigned n_times;
 };

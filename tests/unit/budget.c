@@ -45,12 +45,29 @@ static void test_the_reserve_is_for_packets(void **state)
 	assert_false(budget_take(&b, 1));
 }
 
+static void test_split_in_two_neither_takes_of_the_other(void **state)
+{
+	struct budget b = { .limit = 800, .reserve = 200 }, part = { 0 };
+
+	(void)state;
+	budget_split(&b, &part, 300);
+	assert_true(budget_take(&part, 225));
+	assert_false(budget_take(&part, 1));
+	assert_true(budget_take_reserved(&part, 75));
+	assert_false(budget_take_reserved(&part, 1));
+	assert_true(budget_take(&b, 375));
+	assert_false(budget_take(&b, 1));
+	assert_true(budget_take_reserved(&b, 125));
+	assert_false(budget_take_reserved(&b, 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_takes_up_to_the_limit_and_not_beyond),
 		cmocka_unit_test(test_nothing_fits_in_nothing),
 		cmocka_unit_test(test_the_reserve_is_for_packets),
+		cmocka_unit_test(test_split_in_two_neither_takes_of_the_other),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
