@@ -13,6 +13,7 @@
 #include "base/counters.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
 #define DIR_MODE 0700
 
@@ -211,55 +212,120 @@ int disk_rename_new(const char *from, const char *to)
 	return rename(from, to) < 0 ? -errno : 0;
 }
 
-int disk_sync_parent(const char *path)
+static int open_parent(const char *path)
 {
 	char *dir = parent_of(path);
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err;
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = fd < 0 ? -errno : 0;
 
 	free(dir);
+	return err ? err : fd;
+}
+
+int disk_sync_parent(const char *path)
+{
+	int fd = open_parent(path), err;
+
 	if (fd < 0)
-		return -errno;
+		return fd;
 	err = fsync(fd) < 0 && errno != EINVAL ? -errno : 0; /* EINVAL: not with directories */
 	close(fd);
 	return err;
 }
 
+/* ---- whole file systems -------------------------------------------------------------------- */
+
 #define MAX_SYNCED 64 /* file systems; of more each file is synced alone */
+
+struct pass {
+	dev_t device;
+	usec_t begun;
+	bool running;
+	int fd;  /* while it runs: on that file system, and no recording's, whose lock it would keep */
+	int err; /* of the last one, until somebody is told */
+};
 
 static struct {
 	pthread_mutex_t mutex; /* never held while a disk is waited for */
-	dev_t device[MAX_SYNCED];
-	usec_t begun[MAX_SYNCED];
+	struct pass pass[MAX_SYNCED];
 	unsigned n;
 } synced = { .mutex = PTHREAD_MUTEX_INITIALIZER };
 
-static bool sync_is_due(unsigned i, dev_t device, usec_t now)
+/* NULL: there are too many. */
+static struct pass *find_pass(dev_t device)
 {
-	if (i < synced.n && now - synced.begun[i] < DISK_SYNC_APART)
-		return false;
-	synced.device[i] = device;
-	synced.begun[i] = now;
-	if (i == synced.n)
+	struct pass *p = synced.pass;
+
+	while (p < synced.pass + synced.n && p->device != device)
+		p++;
+	if (p == synced.pass + MAX_SYNCED)
+		return NULL;
+	if (p == synced.pass + synced.n) {
+		*p = (struct pass){ .device = device, .begun = -DISK_SYNC_APART };
 		synced.n++;
-	return true;
+	}
+	return p;
 }
 
-int disk_sync_all(int fd, usec_t now)
+static void end_pass(struct pass *p, int err)
 {
-	bool alone = false, due = false;
+	pthread_mutex_lock(&synced.mutex);
+	p->running = false;
+	p->err = err;
+	pthread_mutex_unlock(&synced.mutex);
+}
+
+static void *run_pass(void *arg)
+{
+	struct pass *p = arg;
+	int err = syncfs(p->fd) < 0 ? -errno : 0;
+
+	close(p->fd);
+	end_pass(p, err);
+	return NULL;
+}
+
+/* It waits for all that anybody has written there, a backup's gigabytes, too. So it has a thread of
+ * its own: no recording waits for it, and no writer. */
+static void begin_pass(struct pass *p, const char *path)
+{
+	pthread_t thread;
+	int err;
+
+	p->fd = open_parent(path);
+	err = p->fd < 0 ? p->fd : thread_start(&thread, "sync", run_pass, p);
+	if (!err) {
+		pthread_detach(thread); /* a disk may hold it for ever */
+		return;
+	}
+	if (p->fd >= 0)
+		close(p->fd);
+	end_pass(p, err);
+}
+
+int disk_sync_all(int fd, const char *path, usec_t now)
+{
+	bool due = false;
 	struct stat st;
-	unsigned i = 0;
+	struct pass *p;
+	int err = 0;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	pthread_mutex_lock(&synced.mutex);
-	while (i < synced.n && synced.device[i] != st.st_dev)
-		i++;
-	alone = i == MAX_SYNCED;
-	if (!alone)
-		due = sync_is_due(i, st.st_dev, now);
+	p = find_pass(st.st_dev);
+	if (p) {
+		err = p->err;
+		p->err = 0;
+		due = !p->running && now - p->begun >= DISK_SYNC_APART;
+	}
+	if (due) {
+		p->running = true;
+		p->begun = now;
+	}
 	pthread_mutex_unlock(&synced.mutex);
-	if (alone)
+	if (!p)
 		return fdatasync(fd) < 0 ? -errno : 0;
-	return due && syncfs(fd) < 0 ? -errno : 0;
+	if (due)
+		begin_pass(p, path);
+	return err;
 }

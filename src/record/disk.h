@@ -34,9 +34,10 @@ bool disk_is_below(const char *path, const char *dir); /* by their text; or the 
 bool disk_taken(const char *path); /* there is something of that name */
 int disk_rename_new(const char *from, const char *to); /* -EEXIST: the name is taken */
 int disk_sync_parent(const char *path);
-/* All of the file system that holds fd, unless somebody began to less than DISK_SYNC_APART ago:
- * hundreds of files that grow ask for it one after another, one pass serves them all. */
+/* Begins a pass over the file system of fd, a file at path, unless one runs or began less than
+ * DISK_SYNC_APART ago: hundreds of files that grow ask for it one after another, one pass serves
+ * them all, and none waits for it. An error is that of the pass before. */
 #define DISK_SYNC_APART (2 * SEC)
-int disk_sync_all(int fd, usec_t now);
+int disk_sync_all(int fd, const char *path, usec_t now);
 
 #endif

@@ -308,7 +308,7 @@ int recording_sync(struct recording *r)
 	add_note(r);
 	if (!err)
 		err = recording_write_header(r);
-	return err ? err : disk_sync_all(r->fd, clock_mono());
+	return err ? err : disk_sync_all(r->fd, r->file, clock_mono());
 }
 
 void recording_close(struct recording **r)

@@ -53,7 +53,8 @@ usec_t recording_started(const struct recording *);
  * is silence (no samples: silence up to there). 0 or -errno: nothing of it was written and it may
  * be tried again. */
 int recording_write(struct recording *, uint64_t frame, struct span samples);
-int recording_sync(struct recording *); /* header right, data on disk within DISK_SYNC_APART */
+/* Header right; data on disk when the pass has ended that begins within DISK_SYNC_APART. */
+int recording_sync(struct recording *);
 
 struct recording_result {
 	char *path;            /* of the published file; malloc'd; NULL when dropped */

@@ -10,7 +10,8 @@ from harness import *
 BLOCK = 80     # [samples] in which silence is looked for: 10 ms
 
 # What touches a file below one of $HOLD_DIR (a:b) while the file $HOLD is there waits; or fails, when
-# it holds the number of an error. With $HOLD_LOOKS those wait, too, who only look: NFS is so.
+# it holds the number of an error. With $HOLD_LOOKS those wait, too, who only look: NFS is so. Who syncs
+# a whole file system waits while $HOLD_SYNCS is there, where each puts a byte.
 HUNG_DISK = r"""
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -59,6 +60,16 @@ static int bad_fd(int fd)
 	path[n < 0 ? 0 : n] = '\0';
 	return bad(path);
 }
+static int bad_sync(int fd)
+{
+	const char *hold = getenv("HOLD_SYNCS");
+	int at = hold ? open(hold, O_WRONLY | O_APPEND) : -1;
+	if (at >= 0 && write(at, "+", 1) == 1)
+		close(at);
+	while (at >= 0 && access(hold, F_OK) == 0)
+		usleep(10000);
+	return bad_fd(fd);
+}
 #define WRAP(type, name, params, args, is_bad, fail) \
 	type name params { REAL(name); return is_bad ? fail : real args; }
 WRAP(ssize_t, write, (int fd, const void *p, size_t n), (fd, p, n), bad_fd(fd), -1)
@@ -68,6 +79,7 @@ WRAP(int, ftruncate, (int fd, off_t to), (fd, to), bad_fd(fd), -1)
 WRAP(int, ftruncate64, (int fd, off64_t to), (fd, to), bad_fd(fd), -1)
 WRAP(int, fsync, (int fd), (fd), bad_fd(fd), -1)
 WRAP(int, fdatasync, (int fd), (fd), bad_fd(fd), -1)
+WRAP(int, syncfs, (int fd), (fd), bad_sync(fd), -1)
 WRAP(int, unlink, (const char *path), (path), bad(path), -1)
 WRAP(int, mkdir, (const char *path, mode_t mode), (path, mode), bad(path), -1)
 WRAP(int, rename, (const char *a, const char *b), (a, b), bad(b), -1)
@@ -159,6 +171,7 @@ class FaultCase(Case):
         super().setUp()
         self.out = os.path.join(self.dir, "out")
         self.mounted, self.hold = [], os.path.join(self.dir, "hold")
+        self.hold_syncs = self.hold + "-syncs"
 
     def tearDown(self):
         for p in self.processes:
@@ -203,7 +216,7 @@ class FaultCase(Case):
             f.write(HUNG_DISK)
         subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
         return {"LD_PRELOAD": library, "HOLD": self.hold, "HOLD_DIR": ":".join(dirs or [self.out]),
-            **({"HOLD_LOOKS": "1"} if looks else {})}
+            "HOLD_SYNCS": self.hold_syncs, **({"HOLD_LOOKS": "1"} if looks else {})}
 
     def hang(self, on=True):
         if on:

@@ -178,6 +178,31 @@ class DiskHangs(FaultCase):
         self.assertEqual((status.get("rec_ms_dropped", 0), status["rec_fallbacks"]), (0, 12))
         self.assertEqual(daemon.stop(), 0)
 
+    def check_slow_sync(self, *options, name):
+        daemon = self.recorder(None, "--output-buffer-ms=2000", *options, name=name,
+            env=self.shim())
+        open(self.hold_syncs, "w").close()
+        feed = self.feed(daemon, "--call-id", name, "--calls", "20", "--rate", "100", "--seconds",
+            "9", name="feed-" + name)
+        result, status = feed.result(), daemon.status()
+        self.assertCloses(result, status)
+        self.assertEqual(status.get("rec_ms_dropped", 0), 0, status)
+        self.assertEqual(status.get("rec_fallbacks", 0), 0, status)
+        daemon.wait_accounts(20)
+        self.assertEqual(len(read(self.hold_syncs)), 1)
+        os.unlink(self.hold_syncs)
+        self.assertEqual(daemon.stop(), 0)
+        for f in self.files():
+            self.assertAlmostEqual(f.seconds, 9, delta=0.1, msg=f.path)
+            self.assertEqual(f.gaps(), [], f.path)
+        shutil.rmtree(self.out)
+        shutil.rmtree(daemon.accounts_dir)
+
+    def test_slow_sync(self):
+        """Of all that anybody has written there: it may take longer than audio may wait."""
+        self.check_slow_sync(name="alone")
+        self.check_slow_sync(f"--output-fallback-dir={self.dir}/fallback", name="beside")
+
     def test_sigterm_while_the_disk_hangs(self):
         env = self.shim()
         endpoint = self.receiver()
