@@ -41,6 +41,7 @@ bool layout_tell_call_id(struct spool *, const struct entry *); /* from its pare
 void layout_tell_file(struct spool *, const struct entry *, enum spool_dir, const char *name);
 void layout_grew(struct spool *, const struct entry *);
 void layout_end(struct spool *, struct entry *, enum spool_end); /* the state is ENTRY_OVER */
+void layout_discarded(struct spool *, struct span parent); /* after its entry was dropped */
 
 /* Regular files only, never through a link. fd or 0; -ENOENT; -EINVAL: not a regular file;
  * -EAGAIN: cannot be told now, it will be looked at again within a second. */

@@ -23,8 +23,12 @@ static void on_name(struct spool *s, enum spool_dir dir, const char *name, enum 
 	(void)dir;
 	if (layout_parent(name, "", ".meta.DISCARD", &parent)) {
 		e = layout_find(s, SPOOL_PROC, parent);
-		if (!e || what == WATCH_GONE)
+		if (what == WATCH_GONE)
 			return;
+		if (!e) { /* looked at, and its end told, before this was read */
+			layout_discarded(s, parent);
+			return;
+		}
 		e->discard = true;
 	} else if (layout_parent(name, "", ".meta", &parent)) {
 		e = what == WATCH_GONE ? layout_find(s, SPOOL_PROC, parent)
@@ -151,6 +155,10 @@ static enum visit on_visit(struct spool *s, struct entry *e)
 		return e->state == ENTRY_OVER ? VISIT_DONE : bad(s, e, "is no regular file");
 	if (fd < 0)
 		return VISIT_DONE;
+	if (e->discard && e->state == ENTRY_LIVE) {
+		layout_end(s, e, SPOOL_END_DISCARD);
+		e->remade = true; /* what is there now is another recording's */
+	}
 	compare(e, &st);
 	visit = read_call(s, e, fd);
 	close(fd);

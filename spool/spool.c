@@ -152,6 +152,14 @@ void layout_end(struct spool *s, struct entry *e, enum spool_end why)
 	s->events->end(s->arg, e->parent, why);
 }
 
+void layout_discarded(struct spool *s, struct span parent)
+{
+	char *name = xstrndup((const char *)parent.p, parent.n);
+
+	s->events->end(s->arg, name, SPOOL_END_DISCARD);
+	free(name);
+}
+
 /* The directory, for this turn only. Its own path may lead through links, names in it may not. */
 static int place_fd(struct spool *s, enum spool_dir dir)
 {

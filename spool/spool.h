@@ -37,7 +37,8 @@ struct spool_events {
 	/* The call's pcap or PCM file got longer (or may have). */
 	void (*grew)(void *arg, const char *parent);
 	/* Last word of this call; the same parent may come again later as a new file of the same call
-	 * (rtpengine restored from its Redis). */
+	 * (rtpengine restored from its Redis). SPOOL_END_DISCARD may also come behind
+	 * SPOOL_END_UNLINK, and of a call that was never told. */
 	void (*end)(void *arg, const char *parent, enum spool_end);
 };
 

@@ -244,6 +244,47 @@ static void made_anew_is_the_same_call(void **state)
 	assert_int_equal(count("call "), 2);
 }
 
+/* More names than one turn looks at, so that the call behind them is looked at in the next turn,
+ * and before what happens meanwhile is read. */
+static void discard_is_told_after_the_end(void **state)
+{
+	char name[64];
+
+	(void)state;
+	make_dir("spool");
+	start();
+	section("spool/x" TAG_A ".meta", "CALL-ID", "x");
+	want("[x]");
+	for (unsigned i = 0; i < 1200; i++) {
+		snprintf(name, sizeof(name), "spool/f%u" TAG_A ".meta", i);
+		section(name, "CALL-ID", "f");
+	}
+	section("spool/x" TAG_A ".meta", "METADATA", "second");
+	uv_run(&t.loop, UV_RUN_NOWAIT);
+	assert_true(count("[f]") > 0 && count("[f]") < 1200);
+	move("spool/x" TAG_A ".meta", "spool/x" TAG_A ".meta.DISCARD");
+	unlink(path_of("spool/x" TAG_A ".meta.DISCARD"));
+	want("end 1 x");
+	want_order("end 0 x", "end 1 x");
+}
+
+static void discard_ends_what_came_before_it(void **state)
+{
+	(void)state;
+	make_dir("spool");
+	start();
+	section("spool/x" TAG_A ".meta", "CALL-ID", "first");
+	want("[first]");
+	move("spool/x" TAG_A ".meta", "spool/x" TAG_A ".meta.DISCARD");
+	unlink(path_of("spool/x" TAG_A ".meta.DISCARD"));
+	section("spool/x" TAG_A ".meta", "CALL-ID", "the second is a recording of its own");
+	want("[the second");
+	assert_int_equal(count("call 0 x"), 2);
+	assert_int_equal(count("end 1 x"), 1);
+	assert_int_equal(count("end "), 1);
+	want_order("end 1 x", "[the second");
+}
+
 static void bad_files_end_only_themselves(void **state)
 {
 	(void)state;
@@ -531,6 +572,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(proc_call_lives_and_dies),
 		TEST(made_anew_is_the_same_call),
+		TEST(discard_is_told_after_the_end),
+		TEST(discard_ends_what_came_before_it),
 		TEST(bad_files_end_only_themselves),
 		TEST(looking_again_loses_nothing_and_repeats_nothing),
 		TEST(directories_come_and_go),
