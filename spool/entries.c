@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "spool/entries.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/check.h"
 #include "base/mem.h"
 
 #define FIRST_BUCKETS 1024u
+#define MAX_BACKOFF   6 /* doublings of the time until what cannot be read is tried again */
 
 /* FNV-1a: names end in 16 random digits, nobody chooses them to collide. */
 static uint32_t hash_of(enum spool_layout layout, struct span name)
@@ -135,4 +137,22 @@ void entries_each(struct entries *t, void (*fn)(void *arg, struct entry *), void
 	for (uint32_t i = 0; i < t->buckets; i++)
 		for (struct entry *e = t->bucket[i]; e; e = e->chain)
 			fn(arg, e);
+}
+
+/* What was our own trouble, and will pass. */
+static bool is_passing(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
+/* There may be very many files that cannot be read and never will be. */
+void entry_try_later(struct entry *e, int error)
+{
+	if (!error || is_passing(error))
+		e->failures = 0;
+	if (!error)
+		return;
+	e->again = 1u << e->failures;
+	if (!is_passing(error) && e->failures < MAX_BACKOFF)
+		e->failures++;
 }

@@ -30,6 +30,9 @@ struct entry {
 	bool discard; /* its metafile was renamed to .DISCARD */
 	bool idle;    /* nobody has written to it for its time-out */
 
+	unsigned again;    /* [ticks] until it is looked at without a hint; 0: never */
+	unsigned failures; /* times in a row that it could not be read */
+
 	uint64_t position; /* [bytes] of the metafile understood */
 	off_t size;        /* of the metafile or PCM file when last seen */
 	ino_t inode;
@@ -58,6 +61,9 @@ void entries_drop(struct entries *, struct entry **); /* must not be marked */
 
 void entries_mark(struct entries *, struct entry *); /* once is enough */
 struct entry *entries_next(struct entries *);        /* unmarks the oldest; NULL when none */
+
+/* After a visit; error: errno of what could not be read, 0: all could. */
+void entry_try_later(struct entry *, int error);
 
 void entries_each(struct entries *, void (*fn)(void *arg, struct entry *), void *arg);
 

@@ -44,7 +44,7 @@ void layout_end(struct spool *, struct entry *, enum spool_end); /* the state is
 void layout_discarded(struct spool *, struct span parent); /* after its entry was dropped */
 
 /* Regular files only, never through a link. fd or 0; -ENOENT; -EINVAL: not a regular file;
- * -EAGAIN: cannot be told now, it will be looked at again within a second. */
+ * -EAGAIN: cannot be told now, it will be looked at again, at first after a second. */
 int layout_open(struct spool *, enum spool_dir, const char *name, struct stat *);
 int layout_stat(struct spool *, enum spool_dir, const char *name, struct stat *);
 

@@ -33,6 +33,7 @@ struct place {
 	int fd;       /* during a turn, else -1 */
 	DIR *scan;    /* a scan under way */
 	bool pending; /* a scan has to begin */
+	bool again;   /* it could not begin: at the next tick */
 };
 
 struct spool {
@@ -46,7 +47,7 @@ struct spool {
 	struct entries entries;
 	unsigned live;
 	size_t bytes_left; /* of this turn */
-	bool retry;        /* something could not be opened for want of descriptors */
+	int error;         /* errno of the visit under way, when something could not be read; or 0 */
 	struct place place[SPOOL_DIRS];
 	uint8_t buffer[LAYOUT_BUFFER];
 };
@@ -114,22 +115,6 @@ void layout_tell(struct spool *s, const struct entry *e, const struct change *ch
 	s->events->change(s->arg, e->parent, &c);
 }
 
-bool layout_tell_call_id(struct spool *s, const struct entry *e)
-{
-	struct span escaped = span_text(e->parent);
-	uint8_t id[256];
-	ptrdiff_t n;
-
-	if (e->layout == SPOOL_PCAP)
-		escaped.n -= 17; /* "-" and 16 hex digits */
-	n = span_unescape(escaped, id, sizeof(id));
-	if (n < 0 || (n > 0 && memchr(id, '\0', (size_t)n)))
-		return false;
-	layout_tell(s, e, &(struct change){ .kind = CHANGE_CALL_ID,
-		.text = span_of(id, (size_t)n) });
-	return true;
-}
-
 void layout_tell_file(struct spool *s, const struct entry *e, enum spool_dir dir, const char *name)
 {
 	char *path = xasprintf("%s/%s", s->place[dir].path, name);
@@ -170,14 +155,20 @@ static int place_fd(struct spool *s, enum spool_dir dir)
 	return p->fd;
 }
 
-static int verdict(struct spool *s, int error)
+static void note_error(struct spool *s, const char *what, const char *dir, int error)
+{
+	counter_add(COUNT_SPOOL_ERRORS, 1);
+	log_warn_limited("cannot read %s in %s: %s", log_mark(what), dir, strerror(error));
+	s->error = error;
+}
+
+static int verdict(struct spool *s, enum spool_dir dir, const char *name, int error)
 {
 	if (error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG)
 		return -ENOENT;
 	if (error == ELOOP || error == ENXIO)
 		return -EINVAL;
-	log_warn_limited("cannot read in %s: %s", s->opts.dir, strerror(error));
-	s->retry = true;
+	note_error(s, name, s->place[dir].path, error);
 	return -EAGAIN;
 }
 
@@ -186,10 +177,10 @@ int layout_open(struct spool *s, enum spool_dir dir, const char *name, struct st
 	int at = place_fd(s, dir), fd;
 
 	if (at < 0)
-		return verdict(s, errno);
+		return verdict(s, dir, name, errno);
 	fd = openat(at, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
-		return verdict(s, errno);
+		return verdict(s, dir, name, errno);
 	if (fstat(fd, st) == 0 && S_ISREG(st->st_mode))
 		return fd;
 	close(fd);
@@ -201,7 +192,7 @@ int layout_stat(struct spool *s, enum spool_dir dir, const char *name, struct st
 	int at = place_fd(s, dir);
 
 	if (at < 0 || fstatat(at, name, st, AT_SYMLINK_NOFOLLOW) < 0)
-		return verdict(s, errno);
+		return verdict(s, dir, name, errno);
 	return S_ISREG(st->st_mode) ? 0 : -EINVAL;
 }
 
@@ -210,6 +201,8 @@ struct span layout_read(struct spool *s, int fd, uint64_t position, bool *at_end
 	ssize_t n = pread(fd, s->buffer, sizeof(s->buffer), (off_t)position);
 	size_t got = n > 0 ? (size_t)n : 0;
 
+	if (n < 0)
+		note_error(s, "metadata", s->opts.dir, errno);
 	*at_end = got < sizeof(s->buffer);
 	s->bytes_left -= got < s->bytes_left ? got : s->bytes_left;
 	return span_of(s->buffer, got);
@@ -218,23 +211,6 @@ struct span layout_read(struct spool *s, int fd, uint64_t position, bool *at_end
 const struct spool_opts *layout_opts(const struct spool *s)
 {
 	return &s->opts;
-}
-
-usec_t layout_mtime(const struct stat *st)
-{
-	return (usec_t)st->st_mtim.tv_sec * SEC + st->st_mtim.tv_nsec / 1000;
-}
-
-bool layout_parent(const char *name, const char *prefix, const char *suffix, struct span *out)
-{
-	struct span s = span_text(name);
-	size_t before = strlen(prefix), after = strlen(suffix);
-
-	if (s.n <= before + after || !span_starts(s, prefix) ||
-	    memcmp(s.p + s.n - after, suffix, after) != 0)
-		return false;
-	*out = span_of(s.p + before, s.n - before - after);
-	return true;
 }
 
 /* ---- turns ---- */
@@ -255,7 +231,8 @@ static const char *next_name(struct spool *s, struct place *p)
 		p->pending = false;
 		p->scan = opendir(p->path);
 		if (!p->scan)
-			verdict(s, errno);
+			p->again = verdict(s, (enum spool_dir)(p - s->place), "names", errno) ==
+				-EAGAIN;
 	}
 	while (p->scan && (d = readdir(p->scan)))
 		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
@@ -291,21 +268,30 @@ static bool scanning(const struct spool *s)
 	return false;
 }
 
+static void visit_entry(struct spool *s, struct entry *e)
+{
+	enum visit visit;
+
+	s->error = 0;
+	visit = layouts[e->layout]->visit(s, e);
+	if (visit == VISIT_DROP) {
+		entries_drop(&s->entries, &e);
+		return;
+	}
+	if (visit == VISIT_AGAIN)
+		entries_mark(&s->entries, e);
+	entry_try_later(e, s->error);
+}
+
 static void visit_marked(struct spool *s)
 {
 	struct entry *e;
 
 	for (unsigned i = 0; i < TURN_VISITS && s->bytes_left > 0; i++) {
-		enum visit visit;
-
 		e = entries_next(&s->entries);
 		if (!e)
 			break;
-		visit = layouts[e->layout]->visit(s, e);
-		if (visit == VISIT_AGAIN)
-			entries_mark(&s->entries, e);
-		else if (visit == VISIT_DROP)
-			entries_drop(&s->entries, &e);
+		visit_entry(s, e);
 	}
 }
 
@@ -368,6 +354,8 @@ static const struct watch_events watch_events = {
 
 static void tick_entry(void *arg, struct entry *e)
 {
+	if (e->again && --e->again == 0)
+		look_at(arg, e);
 	layouts[e->layout]->tick(arg, e, clock_wall());
 }
 
@@ -375,11 +363,10 @@ static void on_tick(uv_timer_t *timer)
 {
 	struct spool *s = OBJ(timer->data, struct spool, SPOOL_MAGIC);
 
-	if (s->retry)
-		for (unsigned dir = 0; dir < SPOOL_DIRS; dir++)
-			if (s->place[dir].path)
-				on_look(s, dir);
-	s->retry = false;
+	for (unsigned dir = 0; dir < SPOOL_DIRS; dir++) {
+		s->place[dir].pending |= s->place[dir].again;
+		s->place[dir].again = false;
+	}
 	entries_each(&s->entries, tick_entry, s);
 	watch_check(s->watch); /* ends with a turn */
 }

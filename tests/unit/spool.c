@@ -8,6 +8,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -169,6 +171,17 @@ static void want_order(const char *first, const char *second)
 	assert_true(a && b && a < b);
 }
 
+/* Root may read everything: tests of what may not be read are somebody else meanwhile. */
+static void be(uid_t uid)
+{
+	if (getuid() != 0)
+		return;
+	assert_int_equal(seteuid(uid), 0);
+	prctl(PR_SET_DUMPABLE, 1); /* for leak checkers: a change of user clears it */
+}
+
+#define NOBODY 65534
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -189,6 +202,7 @@ static int tear_down(void **state)
 	int failed;
 
 	(void)state;
+	be(0);
 	spool_stop(&t.spool);
 	uv_run(&t.loop, UV_RUN_DEFAULT);
 	failed = uv_loop_close(&t.loop);
@@ -300,6 +314,53 @@ static void bad_files_end_only_themselves(void **state)
 	section("spool/good" TAG_A ".meta", "CALL-ID", "good");
 	want("[good]");
 	assert_int_equal(count("call "), 2);
+}
+
+/* What a look at everything would tell once more: that the PCM file grew. */
+static void unreadable_file_is_tried_again_alone(void **state)
+{
+	unsigned grew;
+
+	(void)state;
+	make_dir("spool");
+	make_dir("pcm");
+	chmod(t.dir, 0755);
+	append("pcm/other.pcm", "xx");
+	section("spool/x" TAG_A ".meta", "CALL-ID", "x");
+	chmod(path_of("spool/x" TAG_A ".meta"), 0);
+	be(NOBODY);
+	start();
+	want("grew other");
+	assert_int_equal(count("call 0"), 0);
+	grew = count("grew other");
+	be(0);
+	chmod(path_of("spool/x" TAG_A ".meta"), 0644);
+	be(NOBODY);
+	want("[x]");
+	assert_int_equal(count("grew other"), grew);
+}
+
+static void scan_waits_for_descriptors(void **state)
+{
+	uint64_t before = counter_sum(COUNT_SPOOL_ERRORS);
+	struct rlimit usual, none;
+	int next;
+
+	(void)state;
+	make_dir("new");
+	section("new/x" TAG_A ".meta", "CALL-ID", "x");
+	start();
+	next = dup(0);
+	close(next);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &usual), 0);
+	none = (struct rlimit){ .rlim_cur = (rlim_t)next, .rlim_max = usual.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	move("new", "spool");
+	for (unsigned i = 0; i < 100 && counter_sum(COUNT_SPOOL_ERRORS) == before; i++)
+		uv_run(&t.loop, UV_RUN_ONCE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &usual), 0);
+	assert_true(counter_sum(COUNT_SPOOL_ERRORS) > before);
+	want("[x]");
 }
 
 static void looking_again_loses_nothing_and_repeats_nothing(void **state)
@@ -575,6 +636,8 @@ int main(void)
 		TEST(discard_is_told_after_the_end),
 		TEST(discard_ends_what_came_before_it),
 		TEST(bad_files_end_only_themselves),
+		TEST(unreadable_file_is_tried_again_alone),
+		TEST(scan_waits_for_descriptors),
 		TEST(looking_again_loses_nothing_and_repeats_nothing),
 		TEST(directories_come_and_go),
 		TEST(pcap_call_lives_and_dies),
