@@ -54,7 +54,8 @@ struct change {
 /* Why a call is over for the spool. */
 enum spool_end {
 	SPOOL_END_UNLINK,   /* proc: metafile unlinked; pcap: metadata finished */
-	SPOOL_END_DISCARD,  /* proc: renamed to .DISCARD: everything recorded must go */
+	SPOOL_END_DISCARD,  /* proc: renamed to .DISCARD; pcap: metadata closed and removed:
+	                     * everything recorded must go */
 	SPOOL_END_ORPHAN,   /* rtpengine died: nothing moved for orphan-timeout */
 	SPOOL_END_BAD,      /* its metadata cannot be understood any more */
 };

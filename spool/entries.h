@@ -27,7 +27,8 @@ struct entry {
 	bool grew;    /* its pcap or PCM file was written */
 	bool closed;  /* the same file was closed */
 	bool remade;  /* its metafile was removed, and may be there again */
-	bool discard; /* its metafile was renamed to .DISCARD */
+	bool discard; /* its metafile was renamed to .DISCARD, or (pcap) closed and removed */
+	bool finished; /* pcap: its metadata came up in metadata/ */
 	bool idle;    /* nobody has written to it for its time-out */
 
 	unsigned again;    /* [ticks] until it is looked at without a hint; 0: never */
@@ -38,7 +39,9 @@ struct entry {
 	ino_t inode;
 	usec_t moved;      /* clock_wall: last write we know of */
 	bool named;        /* pcap: the name of its metadata came up, not only that of its pcap */
+	usec_t shut;       /* clock_mono: pcap: its metadata was closed by a writer */
 	bool has_text;     /* pcap: its metadata was read */
+	bool missing;      /* pcap: and is not there any more */
 	bool file_told;    /* pcap: CHANGE_FILE_OPEN */
 	struct pcapmeta *meta;
 	const char *suffix; /* pcm */

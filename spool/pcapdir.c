@@ -14,6 +14,7 @@
 
 #define PREFIX    "rtpengine-meta-"
 #define MAX_READS 4 /* buffers a visit */
+#define DISCARD_WITHIN (200 * MSEC) /* rtpengine closes metadata and removes it at once */
 
 _Static_assert(LAYOUT_BUFFER >= PCAPMETA_MAX_READ, "a reading must fit");
 
@@ -53,6 +54,12 @@ static void on_name(struct spool *s, enum spool_dir dir, const char *name, enum 
 	if (!e)
 		return;
 	e->moved = clock_wall();
+	if (dir == DIR_TMP && what == WATCH_CLOSED)
+		e->shut = clock_mono();
+	else if (dir == DIR_TMP && what == WATCH_GONE)
+		e->discard = clock_mono() - e->shut < DISCARD_WITHIN;
+	else if (dir == DIR_METADATA && what != WATCH_GONE)
+		e->finished = true;
 	if (dir != DIR_PCAPS) {
 		e->look = e->named = true;
 	} else if (what != WATCH_GONE) {
@@ -179,16 +186,33 @@ static void tell_growth(struct spool *s, struct entry *e)
 	e->grew = false;
 }
 
+/* Neither in tmp/ nor in metadata/. Why is told by events, which may not have been read yet.
+ * rtpengine's discard (rec_pcap_meta_discard_file) removes the text and means to remove the pcap,
+ * but has forgotten its name by then. Whatever else removes a text that was closed some time ago
+ * cleans up behind a dead rtpengine: what it has recorded is kept. */
+static enum visit text_is_gone(struct spool *s, struct entry *e)
+{
+	enum spool_end why = e->finished ? SPOOL_END_UNLINK :
+		e->discard ? SPOOL_END_DISCARD : SPOOL_END_ORPHAN;
+
+	if (!e->missing)
+		e->again = 2;
+	e->missing = true;
+	if (e->again)
+		return VISIT_DONE;
+	layout_end(s, e, why);
+	return VISIT_DROP;
+}
+
 /* A call without metadata: over when its pcap is closed. */
 static enum visit visit_alone(struct spool *s, struct entry *e)
 {
 	struct stat st;
 
-	if (e->state == ENTRY_OVER || (e->state == ENTRY_LIVE && e->has_text)) {
-		if (e->state == ENTRY_LIVE)
-			layout_end(s, e, SPOOL_END_ORPHAN); /* its text was taken away */
+	if (e->state == ENTRY_OVER)
 		return VISIT_DROP;
-	}
+	if (e->state == ENTRY_LIVE && e->has_text)
+		return text_is_gone(s, e);
 	if (stat_pcap(s, e, &st) < 0) {
 		if (e->state == ENTRY_LIVE)
 			layout_end(s, e, SPOOL_END_ORPHAN);
@@ -241,6 +265,7 @@ static enum visit visit_text(struct spool *s, struct entry *e, int fd, const str
 	if (e->state == ENTRY_OVER)
 		return whole ? VISIT_DROP : VISIT_DONE;
 	e->has_text = true;
+	e->missing = false;
 	e->idle = e->idle && !whole &&
 		clock_wall() - e->moved > layout_opts(s)->orphan_timeout;
 	tell_growth(s, e);

@@ -259,23 +259,28 @@ static void made_anew_is_the_same_call(void **state)
 }
 
 /* More names than one turn looks at, so that the call behind them is looked at in the next turn,
- * and before what happens meanwhile is read. */
-static void discard_is_told_after_the_end(void **state)
+ * and before what happens to it meanwhile is read. */
+static void mark_behind_others(const char *file)
 {
 	char name[64];
 
+	for (unsigned i = 0; i < 1200; i++) {
+		snprintf(name, sizeof(name), "spool/f%u" TAG_A ".meta", i);
+		section(name, "CALL-ID", "f");
+	}
+	append(file, "\n");
+	uv_run(&t.loop, UV_RUN_NOWAIT);
+	assert_true(count("[f]") > 0 && count("[f]") < 1200);
+}
+
+static void discard_is_told_after_the_end(void **state)
+{
 	(void)state;
 	make_dir("spool");
 	start();
 	section("spool/x" TAG_A ".meta", "CALL-ID", "x");
 	want("[x]");
-	for (unsigned i = 0; i < 1200; i++) {
-		snprintf(name, sizeof(name), "spool/f%u" TAG_A ".meta", i);
-		section(name, "CALL-ID", "f");
-	}
-	section("spool/x" TAG_A ".meta", "METADATA", "second");
-	uv_run(&t.loop, UV_RUN_NOWAIT);
-	assert_true(count("[f]") > 0 && count("[f]") < 1200);
+	mark_behind_others("spool/x" TAG_A ".meta");
 	move("spool/x" TAG_A ".meta", "spool/x" TAG_A ".meta.DISCARD");
 	unlink(path_of("spool/x" TAG_A ".meta.DISCARD"));
 	want("end 1 x");
@@ -471,6 +476,69 @@ static void pcap_call_begins_with_what_is_written(void **state)
 	assert_int_equal(count("call "), 3);
 }
 
+/* The descriptor that rtpengine has of metadata in tmp/. */
+static int begin_pcap(void)
+{
+	int fd;
+
+	make_pcap_dirs();
+	start();
+	fd = open(path_of("spool/tmp/rtpengine-meta-" P ".tmp"),
+		O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, OFFER, strlen(OFFER)), (ssize_t)strlen(OFFER));
+	append("spool/pcaps/" P ".pcap", "xxxx");
+	want("grew " P);
+	return fd;
+}
+
+static void discarded_pcap_is_told(void **state)
+{
+	int fd = begin_pcap();
+
+	(void)state;
+	close(fd);
+	unlink(path_of("spool/tmp/rtpengine-meta-" P ".tmp"));
+	want("end 1 " P);
+	assert_int_equal(count("end "), 1);
+}
+
+static void discarded_pcap_is_looked_at_too_early(void **state)
+{
+	int fd = begin_pcap();
+
+	(void)state;
+	mark_behind_others("spool/tmp/rtpengine-meta-" P ".tmp");
+	close(fd);
+	unlink(path_of("spool/pcaps/" P ".pcap"));
+	unlink(path_of("spool/tmp/rtpengine-meta-" P ".tmp"));
+	want("end 1 " P);
+	assert_int_equal(count("end "), 1);
+}
+
+static void finished_metadata_is_taken_away_at_once(void **state)
+{
+	int fd = begin_pcap();
+
+	(void)state;
+	close(fd);
+	move("spool/tmp/rtpengine-meta-" P ".tmp", "spool/metadata/rtpengine-meta-" P ".txt");
+	unlink(path_of("spool/metadata/rtpengine-meta-" P ".txt"));
+	want("end 0 " P);
+	assert_int_equal(count("end "), 1);
+}
+
+static void metadata_removed_by_others_is_no_discard(void **state)
+{
+	int fd = begin_pcap();
+
+	(void)state;
+	unlink(path_of("spool/tmp/rtpengine-meta-" P ".tmp"));
+	want("end 2 " P);
+	close(fd);
+	assert_int_equal(count("end "), 1);
+}
+
 static void set_age(const char *name, time_t seconds)
 {
 	struct timespec times[2] = { { .tv_sec = time(NULL) - seconds },
@@ -642,6 +710,10 @@ int main(void)
 		TEST(directories_come_and_go),
 		TEST(pcap_call_lives_and_dies),
 		TEST(pcap_call_begins_with_what_is_written),
+		TEST(discarded_pcap_is_told),
+		TEST(discarded_pcap_is_looked_at_too_early),
+		TEST(finished_metadata_is_taken_away_at_once),
+		TEST(metadata_removed_by_others_is_no_discard),
 		TEST(finished_pcap_is_told_at_once),
 		TEST(refused_calls_are_not_told),
 		TEST(orphans_end),
