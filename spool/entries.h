@@ -35,13 +35,16 @@ struct entry {
 	unsigned failures; /* times in a row that it could not be read */
 
 	uint64_t position; /* [bytes] of the metafile understood */
-	off_t size;        /* of the metafile or PCM file when last seen */
+	off_t size;        /* of the metadata or PCM file when last seen */
 	ino_t inode;
 	usec_t moved;      /* clock_wall: last write we know of */
 	bool named;        /* pcap: the name of its metadata came up, not only that of its pcap */
 	usec_t shut;       /* clock_mono: pcap: its metadata was closed by a writer */
 	bool has_text;     /* pcap: its metadata was read */
 	bool missing;      /* pcap: and is not there any more */
+	bool running;      /* pcap: its metadata was seen in tmp/ */
+	bool asleep;       /* pcap: over for as long as its pcap has this many */
+	off_t bytes;
 	bool file_told;    /* pcap: CHANGE_FILE_OPEN */
 	struct pcapmeta *meta;
 	const char *suffix; /* pcm */

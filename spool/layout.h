@@ -6,9 +6,8 @@
 #include <sys/stat.h>
 
 #include "spool/entries.h"
+#include "spool/spool.h"
 #include "spool/watch.h"
-
-struct spool;
 
 enum spool_dir { DIR_PROC, DIR_TMP, DIR_METADATA, DIR_PCAPS, DIR_PCM, SPOOL_DIRS };
 
@@ -34,8 +33,8 @@ struct entry *layout_find(struct spool *, enum spool_layout, struct span parent)
 struct entry *layout_find_or_make(struct spool *, enum spool_layout, struct span parent);
 void layout_mark(struct spool *, struct entry *);
 
-/* First word of a call: false when it is not wanted, and its state is ENTRY_OVER. */
-bool layout_begin(struct spool *, struct entry *);
+/* First word of a call. Its state is ENTRY_OVER unless it is taken. file: see struct spool_events. */
+enum spool_answer layout_begin(struct spool *, struct entry *, const struct spool_file *);
 void layout_tell(struct spool *, const struct entry *, const struct change *);
 bool layout_tell_call_id(struct spool *, const struct entry *); /* from its parent; false: a NUL */
 void layout_tell_file(struct spool *, const struct entry *, enum spool_dir, const char *name);
@@ -53,7 +52,6 @@ int layout_stat(struct spool *, enum spool_dir, const char *name, struct stat *)
 #define LAYOUT_BUFFER ((size_t)128 * 1024)
 struct span layout_read(struct spool *, int fd, uint64_t position, bool *at_end);
 
-struct spool_opts;
 const struct spool_opts *layout_opts(const struct spool *);
 usec_t layout_mtime(const struct stat *); /* as clock_wall */
 

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* P = <escaped call-id>-<16 hex>: <spool>/tmp/rtpengine-meta-P.tmp while the call runs, renamed to
  * <spool>/metadata/rtpengine-meta-P.txt when it is over, and <spool>/pcaps/P.pcap, which is never
- * removed. A name too long for the metadata has only the pcap. */
+ * removed. A name too long for the metadata has only the pcap.
+ *
+ * A second recording of a call may have the names of the first (rtpengine 12.2 to 13.5, and when a
+ * call is restored from Redis): the pcap is cut to nothing, the metadata is another file. It is a
+ * call of its own, which begins when the first has ended altogether. */
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -109,16 +113,34 @@ static bool too_old(struct spool *s, const struct entry *e, const struct stat *t
 	return age > o->pcap_max_age && (whole || age > o->orphan_timeout);
 }
 
+/* False: not now; it is still ENTRY_NEW when it is to be told again. */
 static bool begin(struct spool *s, struct entry *e)
 {
-	if (!layout_begin(s, e))
+	struct stat st;
+	bool there = stat_pcap(s, e, &st) == 0;
+	struct spool_file file = { .bytes = there ? (uint64_t)st.st_size : 0 };
+
+	e->bytes = (off_t)file.bytes;
+	switch (layout_begin(s, e, there ? &file : NULL)) {
+	case SPOOL_TAKEN:
+		break;
+	case SPOOL_ENDING:
+		e->state = ENTRY_NEW;
+		e->again = 1;
 		return false;
+	case SPOOL_CONSUMED:
+		e->asleep = true; /* until its pcap is written on */
+		return false;
+	case SPOOL_REFUSED:
+		return false;
+	}
 	if (!layout_tell_call_id(s, e)) {
 		counter_add(COUNT_SPOOL_BAD_FILES, 1);
 		layout_end(s, e, SPOOL_END_BAD);
 		return false;
 	}
-	e->meta = xnew(struct pcapmeta);
+	if (!e->meta)
+		e->meta = xnew(struct pcapmeta);
 	pcapmeta_init(e->meta);
 	return true;
 }
@@ -148,20 +170,29 @@ static int read_text(struct spool *s, struct entry *e, int fd, bool whole)
 	return at_end ? 0 : -EAGAIN;
 }
 
-static int open_text(struct spool *s, const struct entry *e, struct stat *st, bool *whole)
+static int open_running(struct spool *s, const struct entry *e, struct stat *st)
 {
 	char name[LAYOUT_NAME];
-	int fd;
 
 	snprintf(name, sizeof(name), PREFIX "%s.tmp", e->parent);
-	*whole = false;
-	fd = layout_open(s, DIR_TMP, name, st);
-	if (fd != -ENOENT)
-		return fd;
-	/* a rename: what is not in tmp/ any more is in metadata/ already */
+	return layout_open(s, DIR_TMP, name, st);
+}
+
+static int open_whole(struct spool *s, const struct entry *e, struct stat *st)
+{
+	char name[LAYOUT_NAME];
+
 	snprintf(name, sizeof(name), PREFIX "%s.txt", e->parent);
-	*whole = true;
 	return layout_open(s, DIR_METADATA, name, st);
+}
+
+static int open_text(struct spool *s, const struct entry *e, struct stat *st, bool *whole)
+{
+	int fd = open_running(s, e, st);
+
+	/* a rename: what is not in tmp/ any more is in metadata/ already */
+	*whole = fd == -ENOENT;
+	return *whole ? open_whole(s, e, st) : fd;
 }
 
 /* An SDP was written, or packets: so the metafile is there, too, that rtpengine makes next to these
@@ -186,21 +217,26 @@ static void tell_growth(struct spool *s, struct entry *e)
 	e->grew = false;
 }
 
-/* Neither in tmp/ nor in metadata/. Why is told by events, which may not have been read yet.
- * rtpengine's discard (rec_pcap_meta_discard_file) removes the text and means to remove the pcap,
- * but has forgotten its name by then. Whatever else removes a text that was closed some time ago
- * cleans up behind a dead rtpengine: what it has recorded is kept. */
+/* Why its metadata is not there any more. rtpengine's discard (rec_pcap_meta_discard_file) removes
+ * it and means to remove the pcap, but has forgotten its name by then. Whatever else removes
+ * metadata that was closed some time ago cleans up behind a dead rtpengine: what it has recorded is
+ * kept. */
+static enum spool_end why_gone(const struct entry *e)
+{
+	if (e->finished)
+		return SPOOL_END_UNLINK;
+	return e->discard ? SPOOL_END_DISCARD : SPOOL_END_ORPHAN;
+}
+
+/* Neither in tmp/ nor in metadata/. Why is told by events, which may not have been read yet. */
 static enum visit text_is_gone(struct spool *s, struct entry *e)
 {
-	enum spool_end why = e->finished ? SPOOL_END_UNLINK :
-		e->discard ? SPOOL_END_DISCARD : SPOOL_END_ORPHAN;
-
 	if (!e->missing)
 		e->again = 2;
 	e->missing = true;
 	if (e->again)
 		return VISIT_DONE;
-	layout_end(s, e, why);
+	layout_end(s, e, why_gone(e));
 	return VISIT_DROP;
 }
 
@@ -209,10 +245,10 @@ static enum visit visit_alone(struct spool *s, struct entry *e)
 {
 	struct stat st;
 
-	if (e->state == ENTRY_OVER)
-		return VISIT_DROP;
 	if (e->state == ENTRY_LIVE && e->has_text)
 		return text_is_gone(s, e);
+	if (e->state == ENTRY_OVER || (e->state == ENTRY_NEW && e->running))
+		return VISIT_DROP;
 	if (stat_pcap(s, e, &st) < 0) {
 		if (e->state == ENTRY_LIVE)
 			layout_end(s, e, SPOOL_END_ORPHAN);
@@ -221,7 +257,7 @@ static enum visit visit_alone(struct spool *s, struct entry *e)
 	if (e->state == ENTRY_NEW && !st.st_size && !e->closed)
 		return VISIT_DROP; /* it is named again when it is written */
 	if (e->state == ENTRY_NEW && (too_old(s, e, NULL, true) || !begin(s, e)))
-		return VISIT_DROP;
+		return e->again ? VISIT_DONE : VISIT_DROP;
 	tell_growth(s, e);
 	if (!e->closed && !e->idle)
 		return VISIT_DONE;
@@ -249,21 +285,80 @@ static enum visit after_reading(struct spool *s, struct entry *e, int result, bo
 	return whole ? VISIT_DROP : VISIT_DONE;
 }
 
+/* A rename keeps the inode. That of what was discarded may be used again at once. */
+static bool is_another(const struct entry *e, const struct stat *st, bool whole)
+{
+	return e->inode && (st->st_ino != e->inode || st->st_size < e->size ||
+		(e->discard && !whole));
+}
+
+static bool is_written(struct spool *s, const struct entry *e)
+{
+	struct stat st;
+
+	return stat_pcap(s, e, &st) == 0 && st.st_size != e->bytes;
+}
+
+static void renew(struct entry *e)
+{
+	e->state = ENTRY_NEW;
+	e->inode = 0;
+	e->grew = true;
+	e->asleep = e->has_text = e->missing = e->file_told = false;
+	e->discard = e->finished = e->closed = false;
+}
+
+/* The end of its metadata may still be in metadata/. */
+static void end_replaced(struct spool *s, struct entry *e, enum spool_end why)
+{
+	struct stat st;
+	int fd = open_whole(s, e, &st);
+
+	if (fd >= 0 && st.st_ino == e->inode)
+		read_text(s, e, fd, true);
+	if (fd >= 0)
+		close(fd);
+	layout_grew(s, e);
+	layout_end(s, e, why);
+}
+
+/* False: nothing new is there. */
+static bool make_way(struct spool *s, struct entry *e, bool whole)
+{
+	enum spool_end why = why_gone(e);
+	bool live = e->state == ENTRY_LIVE;
+
+	if (live)
+		end_replaced(s, e, why);
+	renew(e);
+	/* what comes to light when the second recording is discarded is the first's */
+	return !(live && whole && why == SPOOL_END_DISCARD);
+}
+
 static enum visit visit_text(struct spool *s, struct entry *e, int fd, const struct stat *st,
 	bool whole)
 {
 	if (e->state == ENTRY_NEW && !e->named)
 		return VISIT_DROP; /* its metadata will tell, or has told */
+	if (is_another(e, st, whole) && !make_way(s, e, whole))
+		return VISIT_DROP;
+	if (e->asleep && is_written(s, e))
+		renew(e);
+	e->inode = st->st_ino;
+	e->size = st->st_size;
+	e->running |= !whole;
+	if (!whole)
+		e->discard = e->finished = false; /* that was an earlier recording */
 	if (e->state == ENTRY_NEW && !whole && !has_begun(s, e, fd))
 		return VISIT_DONE;
-	if (e->state == ENTRY_NEW && too_old(s, e, st, whole))
-		e->state = ENTRY_OVER;
 	if (e->state == ENTRY_NEW || e->idle)
 		e->moved = last_write(s, e, st);
+	if (e->state == ENTRY_NEW && too_old(s, e, st, whole))
+		e->state = ENTRY_OVER;
 	if (e->state == ENTRY_NEW)
 		begin(s, e);
-	if (e->state == ENTRY_OVER)
-		return whole ? VISIT_DROP : VISIT_DONE;
+	if (e->state != ENTRY_LIVE)
+		return whole && e->state == ENTRY_OVER ? VISIT_DROP : VISIT_DONE;
 	e->has_text = true;
 	e->missing = false;
 	e->idle = e->idle && !whole &&
@@ -279,7 +374,7 @@ static enum visit on_visit(struct spool *s, struct entry *e)
 	bool whole;
 	int fd;
 
-	if (!e->look && !e->idle && e->state != ENTRY_NEW && e->has_text) {
+	if (!e->look && !e->idle && !e->asleep && e->state != ENTRY_NEW && e->has_text) {
 		if (e->state == ENTRY_LIVE)
 			tell_growth(s, e);
 		return VISIT_DONE;

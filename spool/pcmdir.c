@@ -30,7 +30,9 @@ static void on_name(struct spool *s, enum spool_dir dir, const char *name, enum 
 
 static bool tell_call(struct spool *s, struct entry *e, const char *name)
 {
-	if (!layout_begin(s, e))
+	struct spool_file file = { .inode = e->inode, .bytes = (uint64_t)e->size };
+
+	if (layout_begin(s, e, &file) != SPOOL_TAKEN)
 		return false;
 	if (!layout_tell_call_id(s, e)) {
 		layout_end(s, e, SPOOL_END_BAD);

@@ -125,7 +125,7 @@ static enum visit read_call(struct spool *s, struct entry *e, int fd)
 	uint64_t began = e->position;
 	int result;
 
-	if (e->state == ENTRY_NEW && !layout_begin(s, e))
+	if (e->state == ENTRY_NEW && layout_begin(s, e, NULL) != SPOOL_TAKEN)
 		return VISIT_DONE;
 	if (e->state == ENTRY_OVER)
 		return VISIT_DONE;

@@ -87,22 +87,21 @@ void layout_mark(struct spool *s, struct entry *e)
 	entries_mark(&s->entries, e);
 }
 
-bool layout_begin(struct spool *s, struct entry *e)
+enum spool_answer layout_begin(struct spool *s, struct entry *e, const struct spool_file *file)
 {
-	struct spool_file file = { .inode = e->inode, .bytes = (uint64_t)e->size };
-	bool wanted = s->live < s->opts.max_calls;
+	enum spool_answer answer = SPOOL_REFUSED;
 
 	must(e->state == ENTRY_NEW);
-	if (!wanted) {
+	if (s->live < s->opts.max_calls) {
+		answer = s->events->call(s->arg, e->parent, e->layout, file);
+	} else {
 		counter_add(COUNT_CALLS_REFUSED, 1);
 		log_warn_limited("max-calls (%u) are running: a further call is not taken",
 			s->live);
 	}
-	wanted = wanted && s->events->call(s->arg, e->parent, e->layout,
-		e->layout == SPOOL_PCM ? &file : NULL);
-	e->state = wanted ? ENTRY_LIVE : ENTRY_OVER;
-	s->live += wanted;
-	return wanted;
+	e->state = answer == SPOOL_TAKEN ? ENTRY_LIVE : ENTRY_OVER;
+	s->live += answer == SPOOL_TAKEN;
+	return answer;
 }
 
 void layout_tell(struct spool *s, const struct entry *e, const struct change *change)

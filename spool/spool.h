@@ -22,17 +22,25 @@ struct spool_opts {
 	unsigned max_calls;        /* known at once; beyond: calls_refused */
 };
 
-/* parent: "<escaped call-id>-<16 hex>" (pcm: the file name without suffix); any bytes but NUL and
- * '/', at most 255; valid during the call. Calls come from spool_start and from the loop. */
-/* A PCM file may be written on, or anew under the same name. */
+/* A PCM file may be written on, a pcap too; both may be written anew under the same name. */
 struct spool_file {
-	uint64_t inode, bytes;
+	uint64_t inode; /* 0: a pcap */
+	uint64_t bytes;
 };
 
+enum spool_answer {
+	SPOOL_REFUSED,  /* nothing more of it */
+	SPOOL_TAKEN,
+	SPOOL_CONSUMED, /* it was read to its end: nothing more until the file is written on */
+	SPOOL_ENDING,   /* one of the same name has not quite ended: tell it again */
+};
+
+/* parent: "<escaped call-id>-<16 hex>" (pcm: the file name without suffix); any bytes but NUL and
+ * '/', at most 255; valid during the call. Calls come from spool_start and from the loop. */
 struct spool_events {
-	/* First sign of a call. False: not wanted (already consumed, too many): nothing more of it.
-	 * file: of a PCM file, else NULL. */
-	bool (*call)(void *arg, const char *parent, enum spool_layout, const struct spool_file *file);
+	/* First sign of a call. file: the pcap or PCM file; NULL: proc, or there is none yet. */
+	enum spool_answer (*call)(void *arg, const char *parent, enum spool_layout,
+		const struct spool_file *file);
 	void (*change)(void *arg, const char *parent, const struct change *);
 	/* The call's pcap or PCM file got longer (or may have). */
 	void (*grew)(void *arg, const char *parent);

@@ -94,13 +94,16 @@ static void announce_kept(struct tail *t)
 	}
 }
 
-/* A finished PCM file has been consumed to its end, whatever chunks come behind the samples:
- * when it is longer one day, it goes on there. */
+/* A finished file has been consumed to its end, whatever chunks come behind the samples or is cut
+ * of the last record: when it is longer one day, there is more. A pcap that became shorter is
+ * another recording's by now. */
 static uint64_t consumed_of(const struct file *f, bool finished)
 {
 	struct stat st;
 
-	if (!finished || f->g.source->kind != SOURCE_PCM || fstat(f->g.source->fd, &st) < 0)
+	if (!finished || fstat(f->g.source->fd, &st) < 0)
+		return f->g.position;
+	if (f->g.source->kind == SOURCE_PCAP && (uint64_t)st.st_size < f->g.position)
 		return f->g.position;
 	return (uint64_t)st.st_size;
 }

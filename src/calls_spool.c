@@ -10,6 +10,7 @@
 #include "spool/consumed.h"
 
 #define GRACE SEC /* a metafile that comes back within goes on as the same call */
+#define LEFT_ALONE UINT64_MAX /* how far a pcap was consumed that nobody is to read */
 
 static bool is_being_read(const struct calls *t, const char *parent)
 {
@@ -19,21 +20,27 @@ static bool is_being_read(const struct calls *t, const char *parent)
 	return false;
 }
 
-/* A finished file is told again at each scan of the spool: not while it is still being read, and
- * not when it has been. A PCM file may have grown since. file: NULL for a pcap. */
-static bool was_consumed(struct calls *t, const char *parent, const struct spool_file *file,
-	uint64_t *position)
+/* A finished file is told again at each scan of the spool: not while it is still being read (and
+ * then again only if it will be known which it was), and not when it has been. A PCM file may have
+ * grown since, and goes on there. A pcap that is not as long as it was is another recording's: from
+ * its start. */
+static enum spool_answer answer_of(struct calls *t, const char *parent, enum spool_layout layout,
+	const struct spool_file *file, uint64_t *position)
 {
 	bool finished = false;
 
 	if (t->parts.consumed)
 		consumed_find(t->parts.consumed, parent, file ? file->inode : 0, position,
 			&finished);
+	if (finished && *position == LEFT_ALONE)
+		return SPOOL_REFUSED;
 	if (finished && (!file || *position == file->bytes))
-		return true; /* nearly all are, in a scan: the calls need not be gone through */
-	if (file && *position > file->bytes)
+		return SPOOL_CONSUMED; /* nearly all are, in a scan: the calls need not be gone through */
+	if (is_being_read(t, parent))
+		return t->parts.consumed ? SPOOL_ENDING : SPOOL_CONSUMED;
+	if (file && (*position > file->bytes || (finished && layout == SPOOL_PCAP)))
 		*position = 0; /* written anew */
-	return is_being_read(t, parent);
+	return SPOOL_TAKEN;
 }
 
 /* With recording-method = all rtpengine writes a metafile and a pcap of each call, under one name: the
@@ -48,7 +55,7 @@ static bool leave_alone(struct calls *t, const char *parent, const struct known 
 	if (!proc && !k)
 		return false;
 	if (proc && layout == SPOOL_PCAP && t->parts.consumed)
-		consumed_note(t->parts.consumed, parent, 0, 0, true);
+		consumed_note(t->parts.consumed, parent, 0, LEFT_ALONE, true);
 	if (!t->said_twice)
 		log_info("call %s is in the spool twice (recording-method = all?): such calls are "
 			"read from %s", log_mark(parent),
@@ -57,35 +64,38 @@ static bool leave_alone(struct calls *t, const char *parent, const struct known 
 	return true;
 }
 
-static bool on_call(void *arg, const char *parent, enum spool_layout layout,
+static enum spool_answer on_call(void *arg, const char *parent, enum spool_layout layout,
 	const struct spool_file *file)
 {
 	struct calls *t = OBJ(arg, struct calls, CALLS_MAGIC);
 	struct known *k = known_by_parent(t, parent);
+	enum spool_answer answer = SPOOL_TAKEN;
 	uint64_t position = 0;
 
 	if (t->shutting_down)
-		return false;
+		return SPOOL_REFUSED;
 	if (k && k->layout == layout) { /* made anew: the same call goes on, with new streams */
 		k->state = RUNNING;
 		known_new_epoch(k);
-		return true;
+		return SPOOL_TAKEN;
 	}
 	if (leave_alone(t, parent, k, layout))
-		return false;
-	if (layout != SPOOL_PROC && was_consumed(t, parent, file, &position))
-		return false;
+		return SPOOL_REFUSED;
+	if (layout != SPOOL_PROC)
+		answer = answer_of(t, parent, layout, file, &position);
+	if (answer != SPOOL_TAKEN)
+		return answer;
 	if (HASH_CNT(by_number, t->numbers) >= t->opts.max_calls) {
 		counter_add(COUNT_CALLS_REFUSED, 1);
 		log_warn_limited("call %s not taken: max-calls (%u) are running",
 			log_mark(parent), t->opts.max_calls);
-		return false;
+		return SPOOL_REFUSED;
 	}
 	k = known_new(t, parent, layout);
 	k->position = position;
 	k->inode = file ? file->inode : 0;
 	log_debug("call %s seen", log_mark(parent));
-	return true;
+	return SPOOL_TAKEN;
 }
 
 static struct stream_file *file_of(struct known *k, unsigned stream)

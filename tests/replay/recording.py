@@ -74,11 +74,13 @@ class Recording:
 
     def finish(self, metadata="", pcap=None, text=None):
         path = os.path.join(self.spool, "pcaps", self.parent + ".pcap")
-        with open(path, "wb") as f:
-            f.write(self.pcap() if pcap is None else pcap)
         end = (f"\nTimestamp terminated ms(first monologue): {self.begin * 1000:.3f}\n\n"
             "call start time: 2026-11-21T06:38:03\ncall end time: 2026-11-21T06:38:08\n\n\n")
         whole = path + "\n\n" + "".join(self.text) + end + metadata + "\n" * bool(metadata)
-        name = f"rtpengine-meta-{self.parent}.txt"
-        with open(os.path.join(self.spool, "metadata", name), "w", newline="") as f:
+        name = f"rtpengine-meta-{self.parent}"
+        running = os.path.join(self.spool, "tmp", name + ".tmp")
+        with open(running, "w", newline="") as f:
             f.write(whole if text is None else text)
+        with open(path, "wb") as f:
+            f.write(self.pcap() if pcap is None else pcap)
+        os.rename(running, os.path.join(self.spool, "metadata", name + ".txt"))

@@ -180,6 +180,31 @@ class RecordingsTest(HeardCase):
         r.finish()
         self.check_both("advertise", 2)
 
+    def test_second_recording_of_the_same_names(self):
+        """Stopped and started again in one call, by rtpengine 12.2 to 13.5: it cuts the pcap to
+        nothing and goes on in it."""
+        daemon = self.daemon(self.endpoint, "--tls-header=json")
+        r = self.both("again", 2)[0]
+        r.finish()
+        daemon.wait_accounts(1)
+        for seconds in 3, 1: # longer than the one before, shorter
+            accounts = len(daemon.accounts())
+            r.packets, r.text = [], []
+            r.sdp("offer", 100)
+            r.sdp("answer", 200)
+            r.speak(0, seconds, (200, Voice(500, 0xcccc)), (100, Voice(1300, 0xdddd)))
+            r.finish()
+            daemon.wait_accounts(accounts + 1)
+        counts = [sum(s["packets"]["decoded"] for s in a["streams"]) for a in
+            sorted(daemon.accounts(), key=lambda a: a["number"])]
+        self.assertEqual(counts, [200, 300, 100])
+        self.assertEqual(daemon.stop(), 0)
+        again = self.daemon(self.endpoint, "--tls-header=json", name="again")
+        self.both("other", 1)[0].finish()
+        again.wait_accounts(4)
+        self.assertEqual({a["call-id"] for a in again.accounts() if a["number"] == 1},
+            {"again", "other"}) # the last one was not consumed once more
+
     def test_full_disk_and_silent_calls(self):
         """Nothing to hear in most of them, and nothing that keeps the others from being heard."""
         empty = self.recording("empty")

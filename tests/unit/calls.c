@@ -30,6 +30,8 @@ static struct {
 	bool there;                     /* its metafile */
 	unsigned given_up;
 	char noted[64];                 /* as consumed to its end */
+	uint64_t noted_position;
+	uint64_t read_from;             /* position of the last file that was given to be read */
 	uint64_t number;                /* of the last call begun */
 	struct source *asked[SOURCES], *open[SOURCES];
 	unsigned n_asked, n_open;
@@ -151,6 +153,7 @@ void intake_close_call(struct intake *in, uint64_t call)
 void tail_give(struct tail *tail, struct source **s)
 {
 	(void)tail;
+	t.read_from = (*s)->position;
 	source_free(s);
 }
 
@@ -198,16 +201,18 @@ bool consumed_find(struct consumed *c, const char *name, uint64_t inode, uint64_
 	bool *finished)
 {
 	(void)c, (void)inode;
-	*position = 0;
 	*finished = strcmp(t.noted, name) == 0;
+	if (*finished)
+		*position = t.noted_position;
 	return *finished;
 }
 
 void consumed_note(struct consumed *c, const char *name, uint64_t inode, uint64_t position,
 	bool finished)
 {
-	(void)c, (void)position;
+	(void)c;
 	assert_true(finished && !inode);
+	t.noted_position = position;
 	snprintf(t.noted, sizeof(t.noted), "%s", name);
 }
 
@@ -228,7 +233,13 @@ void spool_give_up(struct spool *s, const char *parent)
 
 static bool see(const char *parent, enum spool_layout layout)
 {
-	return calls_spool_events.call(t.calls, parent, layout, NULL);
+	return calls_spool_events.call(t.calls, parent, layout, NULL) == SPOOL_TAKEN;
+}
+
+static enum spool_answer see_pcap(uint64_t bytes)
+{
+	return calls_spool_events.call(t.calls, PARENT, SPOOL_PCAP,
+		&(struct spool_file){ .bytes = bytes });
 }
 
 static void tell_stream(unsigned n)
@@ -462,7 +473,7 @@ static void test_metafile_and_pcap(void **state)
 	tell_stream(0);
 	answer(0);
 	end_and_forget();
-	assert_false(see(PARENT, SPOOL_PCAP)); /* finished */
+	assert_int_equal(see_pcap(4096), SPOOL_REFUSED); /* finished, however long it is */
 	assert_int_equal(t.calls_begun, 1);
 }
 
@@ -495,16 +506,41 @@ static void test_streams_of_a_pcap_have_no_interfaces_without_end(void **state)
 
 /* ---- files that are told again ---- */
 
+static void consume_pcap(uint64_t bytes)
+{
+	t.there = false;
+	assert_int_equal(see_pcap(0), SPOOL_TAKEN);
+	calls_spool_events.end(t.calls, PARENT, SPOOL_END_UNLINK);
+	calls_consumed(t.calls, t.number, bytes, true);
+}
+
 static void test_pcap_that_is_being_read_and_was(void **state)
 {
 	(void)state;
-	t.there = false;
-	assert_true(see(PARENT, SPOOL_PCAP));
-	calls_spool_events.end(t.calls, PARENT, SPOOL_END_UNLINK);
-	assert_false(see(PARENT, SPOOL_PCAP));
-	calls_consumed(t.calls, t.number, 100, true);
+	consume_pcap(100);
+	assert_int_equal(see_pcap(100), SPOOL_ENDING);
 	end_and_forget();
-	assert_false(see(PARENT, SPOOL_PCAP));
+	assert_int_equal(see_pcap(100), SPOOL_CONSUMED);
+	assert_false(see(PARENT, SPOOL_PCAP)); /* it has been removed */
+}
+
+/* The second recording of a call has the names of the first: it is one more call. */
+static void test_pcap_of_another_length(void **state)
+{
+	static const uint64_t lengths[] = { 0, 99, 101 };
+
+	(void)state;
+	consume_pcap(100);
+	end_and_forget();
+	for (unsigned i = 0; i < 3; i++) {
+		t.read_from = 4711;
+		assert_int_equal(see_pcap(lengths[i]), SPOOL_TAKEN);
+		calls_spool_events.change(t.calls, PARENT, &(struct change){
+			.kind = CHANGE_FILE_OPEN, .text = span_text("/pcap") });
+		calls_spool_events.grew(t.calls, PARENT);
+		assert_int_equal(t.read_from, 0);
+		end_and_forget();
+	}
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -524,6 +560,7 @@ int main(void)
 		TEST(test_metafile_of_a_pcap_that_is_read),
 		TEST(test_streams_of_a_pcap_have_no_interfaces_without_end),
 		TEST(test_pcap_that_is_being_read_and_was),
+		TEST(test_pcap_of_another_length),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,7 +34,7 @@ static struct {
 	char log[MAX_LOG]; /* what was told, a line each */
 	size_t bytes;
 	unsigned changes;
-	bool refuse;
+	enum spool_answer answer;
 } t;
 
 static inline void note(const char *fmt, ...)
@@ -47,13 +47,13 @@ static inline void note(const char *fmt, ...)
 	assert_true(t.bytes < MAX_LOG);
 }
 
-static inline bool on_call(void *arg, const char *parent, enum spool_layout layout,
+static inline enum spool_answer on_call(void *arg, const char *parent, enum spool_layout layout,
 	const struct spool_file *file)
 {
 	(void)arg;
-	assert_int_equal(file != NULL, layout == SPOOL_PCM);
+	assert_true(file ? layout != SPOOL_PROC : layout != SPOOL_PCM);
 	note("call %d %s\n", (int)layout, parent);
-	return !t.refuse;
+	return t.answer;
 }
 
 static inline void on_change(void *arg, const char *parent, const struct change *c)
@@ -189,6 +189,7 @@ static inline int set_up(void **state)
 {
 	(void)state;
 	memset(&t, 0, sizeof(t));
+	t.answer = SPOOL_TAKEN;
 	strcpy(t.dir, "/tmp/spoolwire-test-XXXXXX");
 	if (!mkdtemp(t.dir))
 		return -1;

@@ -125,6 +125,87 @@ static void metadata_removed_by_others_is_no_discard(void **state)
 	assert_int_equal(count("end "), 1);
 }
 
+#define OFFER_2 "/wrong.pcap\n\n\nTimestamp started ms: 2.0\nSDP mode: offer\n" \
+	"SDP before RTP packet: 1\n\nv=0\r\nm=audio 300 RTP/AVP 8\r\na=rtcp-mux\r\n"
+
+/* rtpengine begins a recording whose names are those of the last one. */
+static void begin_second(void)
+{
+	append("spool/tmp/rtpengine-meta-" P ".tmp", OFFER_2);
+	assert_int_equal(truncate(path_of("spool/pcaps/" P ".pcap"), 0), 0);
+}
+
+static void finish_first(int fd)
+{
+	assert_int_equal(write(fd, END, strlen(END)), (ssize_t)strlen(END));
+	close(fd);
+	move("spool/tmp/rtpengine-meta-" P ".tmp", "spool/metadata/rtpengine-meta-" P ".txt");
+}
+
+static void second_recording_ends_the_first(void **state)
+{
+	int fd = begin_pcap();
+
+	(void)state;
+	finish_first(fd);
+	begin_second();
+	want(P " kind11 n0 v300");
+	want_order("[k:v]", "end 0 " P);
+	want_order("end 0 " P, "v300");
+	assert_int_equal(count("call 1 " P), 2);
+	assert_int_equal(count("end "), 1);
+	append("spool/tmp/rtpengine-meta-" P ".tmp", "\n");
+	unlink(path_of("spool/tmp/rtpengine-meta-" P ".tmp"));
+	want("end 1 " P); /* and not the first once more, whose metadata is still there */
+	section("spool/z" TAG_A ".meta", "CALL-ID", "z");
+	want("[z]");
+	assert_int_equal(count("call 1 " P), 2);
+}
+
+static void second_recording_waits_for_the_first(void **state)
+{
+	int fd = begin_pcap();
+
+	(void)state;
+	finish_first(fd);
+	want("end 0 " P);
+	t.answer = SPOOL_ENDING;
+	begin_second();
+	want_times("call 1 " P, 2);
+	assert_int_equal(count("v300"), 0);
+	t.answer = SPOOL_TAKEN;
+	want(P " kind11 n0 v300"); /* asked again, though nothing happens to its files */
+	assert_int_equal(count("end "), 1);
+}
+
+static void second_recording_after_a_discard(void **state)
+{
+	int fd = begin_pcap();
+
+	(void)state;
+	close(fd);
+	unlink(path_of("spool/tmp/rtpengine-meta-" P ".tmp"));
+	begin_second();
+	want(P " kind11 n0 v300");
+	want_order("end 1 " P, "v300");
+	assert_int_equal(count("call 1 " P), 2);
+	assert_int_equal(count("end "), 1);
+}
+
+static void restored_call_is_another_recording(void **state)
+{
+	int fd = begin_pcap();
+
+	(void)state;
+	close(fd);
+	assert_int_equal(truncate(path_of("spool/tmp/rtpengine-meta-" P ".tmp"), 0), 0);
+	want("end 2 " P);
+	begin_second();
+	want(P " kind11 n0 v300");
+	assert_int_equal(count("call 1 " P), 2);
+	assert_int_equal(count("end "), 1);
+}
+
 static void set_age(const char *name, time_t seconds)
 {
 	struct timespec times[2] = { { .tv_sec = time(NULL) - seconds },
@@ -160,7 +241,7 @@ static void refused_calls_are_not_told(void **state)
 	make_pcap_dirs();
 	append("spool/metadata/rtpengine-meta-" P ".txt", OFFER END);
 	append("spool/tmp/rtpengine-meta-run" TAG_A ".tmp", OFFER);
-	t.refuse = true;
+	t.answer = SPOOL_REFUSED;
 	start();
 	want_times("call 1", 2);
 	append("spool/tmp/rtpengine-meta-run" TAG_A ".tmp", ANSWER);
@@ -185,6 +266,25 @@ static void orphans_end(void **state)
 	want("end 2 " P);
 	want("call 1 live");
 	assert_int_equal(count("end "), 1);
+}
+
+static void consumed_pcap_is_told_when_it_grows(void **state)
+{
+	(void)state;
+	make_pcap_dirs();
+	append("spool/tmp/rtpengine-meta-" P ".tmp", OFFER);
+	append("spool/pcaps/" P ".pcap", "x");
+	t.answer = SPOOL_CONSUMED;
+	start();
+	want("call 1 " P);
+	t.answer = SPOOL_TAKEN;
+	append("spool/tmp/rtpengine-meta-" P ".tmp", ANSWER);
+	section("spool/z" TAG_A ".meta", "CALL-ID", "z");
+	want("[z]");
+	assert_int_equal(count("call 1"), 1);
+	append("spool/pcaps/" P ".pcap", "xxxx");
+	want(P " kind11 n0 v100");
+	assert_int_equal(count("call 1"), 2);
 }
 
 static void pcap_without_metadata_is_a_call(void **state)
@@ -213,9 +313,14 @@ int main(void)
 		TEST(discarded_pcap_is_looked_at_too_early),
 		TEST(finished_metadata_is_taken_away_at_once),
 		TEST(metadata_removed_by_others_is_no_discard),
+		TEST(second_recording_ends_the_first),
+		TEST(second_recording_waits_for_the_first),
+		TEST(second_recording_after_a_discard),
+		TEST(restored_call_is_another_recording),
 		TEST(finished_pcap_is_told_at_once),
 		TEST(refused_calls_are_not_told),
 		TEST(orphans_end),
+		TEST(consumed_pcap_is_told_when_it_grows),
 		TEST(pcap_without_metadata_is_a_call),
 	};
 

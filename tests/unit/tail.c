@@ -192,7 +192,27 @@ static void test_pcap_that_grows_from_nothing(void **state)
 	append(&r, 17); /* cut for ever */
 	tail_finish(tail, CALL);
 	expect_end(SOURCE_END_EOF, 3);
-	assert_int_equal(told_position, sizeof(header) + 3 * sizeof(r));
+	/* a longer one some day is another recording's */
+	assert_int_equal(told_position, sizeof(header) + 3 * sizeof(r) + 17);
+	assert_int_equal(told_finished, 1);
+}
+
+static void test_pcap_of_the_next_recording(void **state)
+{
+	struct source *s;
+
+	(void)state;
+	append(header, sizeof(header));
+	append_records(0, 10);
+	give(SOURCE_PCAP, 0);
+	expect_records(0, 10);
+	assert_int_equal(truncate(path, 0), 0);
+	append(header, sizeof(header));
+	tail_finish(tail, CALL);
+	s = next_end();
+	assert_int_equal(s->end, SOURCE_END_BAD);
+	source_free(&s);
+	assert_int_equal(told_position, sizeof(header) + 10 * sizeof(struct record));
 	assert_int_equal(told_finished, 1);
 }
 
@@ -473,6 +493,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_pcap_that_grows_from_nothing),
+		TEST(test_pcap_of_the_next_recording),
 		TEST(test_pcap_resumes_where_it_was),
 		TEST(test_pcap_with_a_hostile_record),
 		TEST(test_records_that_are_no_packets_are_counted),
