@@ -57,7 +57,8 @@ static void on_name(struct spool *s, enum spool_dir dir, const char *name, enum 
 			       : layout_find_or_make(s, SPOOL_PCAP, parent);
 	if (!e)
 		return;
-	e->moved = clock_wall();
+	if (what != WATCH_FOUND)
+		e->moved = clock_wall();
 	if (dir == DIR_TMP && what == WATCH_CLOSED)
 		e->shut = clock_mono();
 	else if (dir == DIR_TMP && what == WATCH_GONE)
@@ -256,6 +257,8 @@ static enum visit visit_alone(struct spool *s, struct entry *e)
 	}
 	if (e->state == ENTRY_NEW && !st.st_size && !e->closed)
 		return VISIT_DROP; /* it is named again when it is written */
+	if (e->state == ENTRY_NEW)
+		e->moved = layout_mtime(&st);
 	if (e->state == ENTRY_NEW && (too_old(s, e, NULL, true) || !begin(s, e)))
 		return e->again ? VISIT_DONE : VISIT_DROP;
 	tell_growth(s, e);

@@ -254,7 +254,7 @@ static void scan_on(struct spool *s)
 
 			names++;
 			if (name)
-				give_name(s, dir, name, WATCH_WRITTEN);
+				give_name(s, dir, name, WATCH_FOUND);
 		}
 	}
 }

@@ -15,6 +15,7 @@
 struct uv_loop_s;
 
 enum watch_what {
+	WATCH_FOUND = 0,   /* not told by this, but found there */
 	WATCH_WRITTEN = 1, /* made, written or moved here */
 	WATCH_CLOSED = 2,  /* closed by a writer */
 	WATCH_GONE = 4,    /* removed or moved away */

@@ -258,7 +258,9 @@ static void orphans_end(void **state)
 	(void)state;
 	make_pcap_dirs();
 	append("spool/tmp/rtpengine-meta-" P ".tmp", OFFER);
+	append("spool/pcaps/" P ".pcap", "x");
 	set_age("spool/tmp/rtpengine-meta-" P ".tmp", 7200);
+	set_age("spool/pcaps/" P ".pcap", 7200);
 	append("spool/tmp/rtpengine-meta-live" TAG_A ".tmp", OFFER);
 	set_age("spool/tmp/rtpengine-meta-live" TAG_A ".tmp", 7200);
 	append("spool/pcaps/live" TAG_A ".pcap", "x");
