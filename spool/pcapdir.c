@@ -268,6 +268,15 @@ static enum visit visit_alone(struct spool *s, struct entry *e)
 	return VISIT_DROP;
 }
 
+/* Until its pcap is written on: who was silent for so long was on hold, or rtpengine has died. */
+static void fall_asleep(struct spool *s, struct entry *e)
+{
+	struct stat st;
+
+	e->asleep = true;
+	e->bytes = stat_pcap(s, e, &st) == 0 ? st.st_size : 0;
+}
+
 static enum visit after_reading(struct spool *s, struct entry *e, int result, bool whole)
 {
 	if (result == -EAGAIN) {
@@ -284,6 +293,7 @@ static enum visit after_reading(struct spool *s, struct entry *e, int result, bo
 		layout_end(s, e, SPOOL_END_UNLINK);
 	} else if (e->idle) {
 		layout_end(s, e, SPOOL_END_ORPHAN);
+		fall_asleep(s, e);
 	}
 	return whole ? VISIT_DROP : VISIT_DONE;
 }
@@ -356,8 +366,11 @@ static enum visit visit_text(struct spool *s, struct entry *e, int fd, const str
 		return VISIT_DONE;
 	if (e->state == ENTRY_NEW || e->idle)
 		e->moved = last_write(s, e, st);
-	if (e->state == ENTRY_NEW && too_old(s, e, st, whole))
+	if (e->state == ENTRY_NEW && too_old(s, e, st, whole)) {
 		e->state = ENTRY_OVER;
+		if (!whole)
+			fall_asleep(s, e);
+	}
 	if (e->state == ENTRY_NEW)
 		begin(s, e);
 	if (e->state != ENTRY_LIVE)

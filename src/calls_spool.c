@@ -22,8 +22,8 @@ static bool is_being_read(const struct calls *t, const char *parent)
 
 /* A finished file is told again at each scan of the spool: not while it is still being read (and
  * then again only if it will be known which it was), and not when it has been. A PCM file may have
- * grown since, and goes on there. A pcap that is not as long as it was is another recording's: from
- * its start. */
+ * grown since, and goes on there. A pcap that is not as long as it was is another recording's, or an
+ * orphan's that was none: from its start. */
 static enum spool_answer answer_of(struct calls *t, const char *parent, enum spool_layout layout,
 	const struct spool_file *file, uint64_t *position)
 {

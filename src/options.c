@@ -76,7 +76,7 @@ const struct option options[] = {
 	PATH("spool-dir", 0, spool_dir, "/var/spool/rtpengine",
 		"directory in which rtpengine leaves its metadata"),
 	PATH("proc-root", 0, proc_root, "/proc/rtpengine", "where the kernel shows its streams"),
-	INT("orphan-timeout", 0, orphan_timeout_s, "300", 1, 86400,
+	INT("orphan-timeout", 0, orphan_timeout_s, "3900", 1, 86400,
 		"seconds after which a pcap call that nobody writes any more is over"),
 	INT("pcap-max-age", 0, pcap_max_age_s, "86400", 0, INT_MAX,
 		"finished pcaps older than these seconds are left alone; 0: none is too old"),

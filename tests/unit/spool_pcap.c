@@ -270,6 +270,26 @@ static void orphans_end(void **state)
 	assert_int_equal(count("end "), 1);
 }
 
+static void held_call_goes_on(void **state)
+{
+	(void)state;
+	make_pcap_dirs();
+	append("spool/tmp/rtpengine-meta-" P ".tmp", OFFER);
+	append("spool/pcaps/" P ".pcap", "x");
+	set_age("spool/tmp/rtpengine-meta-" P ".tmp", 7200);
+	set_age("spool/pcaps/" P ".pcap", 7200);
+	start();
+	want("end 2 " P);
+	append("spool/tmp/rtpengine-meta-" P ".tmp", "\n");
+	append("spool/pcaps/" P ".pcap", "xxxx");
+	want_times("call 1 " P, 2);
+	want_times(P " kind11 n0 v100", 2);
+	append("spool/pcaps/" P ".pcap", "xxxx");
+	want_times("grew " P, 3);
+	assert_int_equal(count("end "), 1);
+	assert_int_equal(count("call 1 " P), 2);
+}
+
 static void consumed_pcap_is_told_when_it_grows(void **state)
 {
 	(void)state;
@@ -322,6 +342,7 @@ int main(void)
 		TEST(finished_pcap_is_told_at_once),
 		TEST(refused_calls_are_not_told),
 		TEST(orphans_end),
+		TEST(held_call_goes_on),
 		TEST(consumed_pcap_is_told_when_it_grows),
 		TEST(pcap_without_metadata_is_a_call),
 	};
