@@ -18,6 +18,7 @@
 
 #define PREFIX    "rtpengine-meta-"
 #define MAX_READS 4 /* buffers a visit */
+#define CLOSED_TIMEOUT (5 * SEC)    /* and metadata in tmp/ that is not finished: rtpengine died */
 #define DISCARD_WITHIN (200 * MSEC) /* rtpengine closes metadata and removes it at once */
 
 _Static_assert(LAYOUT_BUFFER >= PCAPMETA_MAX_READ, "a reading must fit");
@@ -104,6 +105,13 @@ static usec_t last_write(struct spool *s, const struct entry *e, const struct st
 	if (stat_pcap(s, e, &st) == 0 && layout_mtime(&st) > last)
 		last = layout_mtime(&st);
 	return last;
+}
+
+static usec_t timeout_of(struct spool *s, const struct entry *e)
+{
+	usec_t timeout = layout_opts(s)->orphan_timeout;
+
+	return e->closed && timeout > CLOSED_TIMEOUT ? CLOSED_TIMEOUT : timeout;
 }
 
 static bool too_old(struct spool *s, const struct entry *e, const struct stat *text, bool whole)
@@ -378,7 +386,7 @@ static enum visit visit_text(struct spool *s, struct entry *e, int fd, const str
 	e->has_text = true;
 	e->missing = false;
 	e->idle = e->idle && !whole &&
-		clock_wall() - e->moved > layout_opts(s)->orphan_timeout;
+		clock_wall() - e->moved > timeout_of(s, e);
 	tell_growth(s, e);
 	return after_reading(s, e, read_text(s, e, fd, whole || e->idle), whole);
 }
@@ -411,7 +419,7 @@ static enum visit on_visit(struct spool *s, struct entry *e)
 
 static void on_tick(struct spool *s, struct entry *e, usec_t wall)
 {
-	if (e->state != ENTRY_LIVE || wall - e->moved <= layout_opts(s)->orphan_timeout)
+	if (e->state != ENTRY_LIVE || wall - e->moved <= timeout_of(s, e))
 		return;
 	e->idle = true;
 	layout_mark(s, e);

@@ -270,6 +270,17 @@ static void orphans_end(void **state)
 	assert_int_equal(count("end "), 1);
 }
 
+/* Killed, while the call runs: its pcap is closed, its metadata stays in tmp/. */
+static void orphan_of_a_dead_rtpengine_ends_soon(void **state)
+{
+	int fd = begin_pcap();
+
+	(void)state;
+	close(fd);
+	want("end 2 " P); /* orphan_timeout is an hour */
+	assert_int_equal(count("end "), 1);
+}
+
 static void held_call_goes_on(void **state)
 {
 	(void)state;
@@ -342,6 +353,7 @@ int main(void)
 		TEST(finished_pcap_is_told_at_once),
 		TEST(refused_calls_are_not_told),
 		TEST(orphans_end),
+		TEST(orphan_of_a_dead_rtpengine_ends_soon),
 		TEST(held_call_goes_on),
 		TEST(consumed_pcap_is_told_when_it_grows),
 		TEST(pcap_without_metadata_is_a_call),
