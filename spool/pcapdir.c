@@ -253,12 +253,16 @@ static enum visit text_is_gone(struct spool *s, struct entry *e)
 static enum visit visit_alone(struct spool *s, struct entry *e)
 {
 	struct stat st;
+	int err;
 
 	if (e->state == ENTRY_LIVE && e->has_text)
 		return text_is_gone(s, e);
 	if (e->state == ENTRY_OVER || (e->state == ENTRY_NEW && e->running))
 		return VISIT_DROP;
-	if (stat_pcap(s, e, &st) < 0) {
+	err = stat_pcap(s, e, &st);
+	if (err == -EAGAIN)
+		return VISIT_DONE;
+	if (err < 0) {
 		if (e->state == ENTRY_LIVE)
 			layout_end(s, e, SPOOL_END_ORPHAN);
 		return VISIT_DROP;

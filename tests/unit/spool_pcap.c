@@ -337,6 +337,35 @@ static void pcap_without_metadata_is_a_call(void **state)
 	want("end 0 " P);
 }
 
+static void unreadable_directory_ends_no_call(void **state)
+{
+	uint64_t before = counter_sum(COUNT_SPOOL_ERRORS);
+	int fd;
+
+	(void)state;
+	make_pcap_dirs();
+	chmod(t.dir, 0755);
+	fd = open(path_of("spool/pcaps/" P ".pcap"), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "x", 1), 1);
+	be(NOBODY);
+	start();
+	want("kind13");
+	be(0);
+	chmod(path_of("spool/pcaps"), 0);
+	be(NOBODY);
+	assert_int_equal(write(fd, "x", 1), 1);
+	for (unsigned i = 0; i < 100 && counter_sum(COUNT_SPOOL_ERRORS) == before; i++)
+		uv_run(&t.loop, UV_RUN_ONCE);
+	assert_true(counter_sum(COUNT_SPOOL_ERRORS) > before);
+	be(0);
+	chmod(path_of("spool/pcaps"), 0755);
+	be(NOBODY);
+	close(fd);
+	want("end 0 " P);
+	assert_int_equal(count("end "), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -357,6 +386,7 @@ int main(void)
 		TEST(held_call_goes_on),
 		TEST(consumed_pcap_is_told_when_it_grows),
 		TEST(pcap_without_metadata_is_a_call),
+		TEST(unreadable_directory_ends_no_call),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
