@@ -28,25 +28,27 @@ static void on_name(struct spool *s, enum spool_dir dir, const char *name, enum 
 	layout_mark(s, e);
 }
 
-static bool tell_call(struct spool *s, struct entry *e, const char *name)
+static enum spool_answer tell_call(struct spool *s, struct entry *e, const char *name)
 {
 	struct spool_file file = { .inode = e->inode, .bytes = (uint64_t)e->size };
+	enum spool_answer answer = layout_begin(s, e, &file);
 
-	if (layout_begin(s, e, &file) != SPOOL_TAKEN)
-		return false;
+	if (answer != SPOOL_TAKEN)
+		return answer;
 	if (!layout_tell_call_id(s, e)) {
 		layout_end(s, e, SPOOL_END_BAD);
-		return false;
+		return SPOOL_REFUSED;
 	}
 	layout_tell(s, e, &(struct change){ .kind = CHANGE_TAG });
 	layout_tell(s, e, &(struct change){ .kind = CHANGE_STREAM, .component = 1 });
 	layout_tell_file(s, e, DIR_PCM, name);
-	return true;
+	return SPOOL_TAKEN;
 }
 
 static enum visit on_visit(struct spool *s, struct entry *e)
 {
 	const struct spool_opts *o = layout_opts(s);
+	enum spool_answer answer = SPOOL_TAKEN;
 	usec_t wall = clock_wall();
 	char name[LAYOUT_NAME];
 	struct stat st;
@@ -61,12 +63,19 @@ static enum visit on_visit(struct spool *s, struct entry *e)
 			layout_end(s, e, SPOOL_END_UNLINK);
 		return VISIT_DROP;
 	}
+	if (e->state == ENTRY_OVER && (st.st_ino != e->inode || st.st_size < e->size))
+		e->state = ENTRY_NEW;
 	e->moved = layout_mtime(&st);
 	e->inode = st.st_ino;
 	e->size = st.st_size;
-	if (e->state == ENTRY_NEW &&
-	    (wall - e->moved > o->pcap_max_age || !tell_call(s, e, name)))
+	if (e->state == ENTRY_NEW && wall - e->moved > o->pcap_max_age)
 		return VISIT_DROP;
+	if (e->state == ENTRY_NEW)
+		answer = tell_call(s, e, name);
+	if (answer == SPOOL_CONSUMED || answer == SPOOL_ENDING)
+		return VISIT_DROP; /* asked again at its next write */
+	if (e->state == ENTRY_OVER)
+		return VISIT_DONE; /* refused: its next write is no other call */
 	layout_grew(s, e);
 	/* an empty file that is closed was only made: its writer comes back */
 	if ((e->closed && st.st_size) || wall - e->moved > o->pcm_idle_timeout) {
@@ -79,7 +88,7 @@ static enum visit on_visit(struct spool *s, struct entry *e)
 
 static void on_tick(struct spool *s, struct entry *e, usec_t wall)
 {
-	if (wall - e->moved > layout_opts(s)->pcm_idle_timeout)
+	if (e->state == ENTRY_LIVE && wall - e->moved > layout_opts(s)->pcm_idle_timeout)
 		layout_mark(s, e);
 }
 

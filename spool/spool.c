@@ -76,7 +76,9 @@ struct entry *layout_find_or_make(struct spool *s, enum spool_layout layout, str
 		return e;
 	/* refused and finished ones are known too while their files are there */
 	if (s->entries.count / 4 >= s->opts.max_calls + 256) {
-		counter_add(COUNT_CALLS_REFUSED, 1);
+		counter_add(COUNT_SPOOL_NAMES_REFUSED, 1);
+		log_warn_limited("%u names are known in the spool: another is not looked at",
+			s->entries.count);
 		return NULL;
 	}
 	return entries_make(&s->entries, layout, parent);

@@ -266,6 +266,30 @@ static void given_up_call_leaves_its_place(void **state)
 	want("end 0 a");
 }
 
+static void refused_pcm_file_is_refused_once(void **state)
+{
+	uint64_t before = counter_sum(COUNT_CALLS_REFUSED);
+
+	(void)state;
+	make_dir("spool");
+	make_dir("pcm");
+	t.opts.max_calls = 1;
+	start();
+	section("spool/a" TAG_A ".meta", "CALL-ID", "a");
+	want("[a]");
+	for (unsigned i = 0; i < 3; i++) {
+		append("pcm/b.pcm", "xx");
+		section("spool/a" TAG_A ".meta", "METADATA", "read");
+		want_times("[read]", i + 1);
+	}
+	assert_int_equal(counter_sum(COUNT_CALLS_REFUSED) - before, 1);
+	unlink(path_of("spool/a" TAG_A ".meta"));
+	want("end 0 a");
+	unlink(path_of("pcm/b.pcm"));
+	append("pcm/b.pcm", "xx");
+	want("call 2 b");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +306,7 @@ int main(void)
 		TEST(idle_pcm_file_ends),
 		TEST(calls_beyond_the_limit_are_refused),
 		TEST(given_up_call_leaves_its_place),
+		TEST(refused_pcm_file_is_refused_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
