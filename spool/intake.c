@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Why epoll with a nap: blocked in epoll_wait, this thread would be woken for every packet. With a
- * nap one wake-up serves all that came in it, and idle streams (RTCP, hold) cost nothing. A wake-up
- * costs as much as ten packets, so naps are as long as the 5 ms for closing allow.
+ * look every 2 ms (the period) one wake-up serves all that came since the last, and idle streams
+ * (RTCP, hold) cost nothing. A wake-up costs as much as ten packets, so the period is as long as
+ * the 5 ms for closing allow, with some of them left for a wake-up that comes late.
  *
  * Why all streams of a call are closed at its first end-of-stream: the kernel removes them one
  * after another, each removal waits for our close, and what the others still have queued would be

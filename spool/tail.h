@@ -3,9 +3,10 @@
  * patient: when the worker's queue is half full, reading waits. It may wait for a disk, so it never
  * owns a kernel stream.
  *
- * pcap: classic 2.4, both byte orders, micro- and nanoseconds, link types RAW (101), Ethernet (1);
- * each record becomes one PACKET_IP with the record's time. A file may begin with 0 bytes and end
- * in the middle of a record. Never read faster than max_speed times the file's own time.
+ * pcap: classic 2.4, both byte orders, micro- and nanoseconds, link types RAW (101; 12 and 14 on
+ * some systems), Ethernet (1), Linux cooked (113); each record becomes one PACKET_IP with the
+ * record's time. A file may begin with 0 bytes and end in the middle of a record. Never read faster
+ * than max_speed times the file's own time.
  * pcm: raw s16le, or WAV whose header sizes are not final: PACKET_PCM. */
 #ifndef SPOOL_TAIL_H
 #define SPOOL_TAIL_H
