@@ -35,6 +35,7 @@ struct entry {
 	unsigned failures; /* times in a row that it could not be read */
 
 	uint64_t position; /* [bytes] of the metafile understood */
+	bool torn;         /* proc: the metafile holds what is no section */
 	off_t size;        /* of the metadata or PCM file when last seen */
 	ino_t inode;
 	usec_t moved;      /* clock_wall: last write we know of */

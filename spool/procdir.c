@@ -55,18 +55,18 @@ static void tell_section(struct spool *s, struct entry *e, const struct metafile
 		layout_tell(s, e, &change);
 }
 
-/* Bytes understood, or -EBADMSG. */
-static ssize_t tell_sections(struct spool *s, struct entry *e, struct span in)
+/* Goes on behind the last whole one. 0 or -EBADMSG. */
+static int tell_sections(struct spool *s, struct entry *e, struct span in)
 {
 	struct metafile_section section;
-	ssize_t used, all = 0;
+	ssize_t used;
 
 	while ((used = metafile_next(in, &section)) > 0) {
 		tell_section(s, e, &section);
 		in = span_skip(in, (size_t)used);
-		all += used;
+		e->position += (uint64_t)used;
 	}
-	return used < 0 ? used : all;
+	return (int)used;
 }
 
 /* 0, -EBADMSG, or -EAGAIN when there is more. */
@@ -75,14 +75,30 @@ static int read_on(struct spool *s, struct entry *e, int fd)
 	bool at_end = false;
 
 	for (unsigned i = 0; i < MAX_READS && !at_end; i++) {
-		struct span in = layout_read(s, fd, e->position, &at_end);
-		ssize_t used = tell_sections(s, e, in);
+		uint64_t before = e->position;
+		struct span in = layout_read(s, fd, before, &at_end);
 
-		if (used < 0 || (!used && !at_end))
+		if (tell_sections(s, e, in) < 0 || (e->position == before && !at_end))
 			return -EBADMSG;
-		e->position += (uint64_t)used;
 	}
 	return at_end ? 0 : -EAGAIN;
+}
+
+/* Leaves out a torn section: as read_on, and 0 also while what follows it is not there. */
+static int step_over(struct spool *s, struct entry *e, int fd)
+{
+	bool at_end;
+	struct span in = layout_read(s, fd, e->position, &at_end);
+	size_t torn = section_find(in);
+
+	e->torn = true;
+	if (!torn)
+		return in.n < METAFILE_MAX_SECTION ? 0 : -EBADMSG;
+	counter_add(COUNT_SPOOL_BAD_FILES, 1);
+	log_warn_limited("call %s: %zu bytes of its metadata file cannot be understood, and are "
+		"left out", log_mark(e->parent), torn);
+	e->position += torn;
+	return -EAGAIN;
 }
 
 static enum visit gone(struct spool *s, struct entry *e)
@@ -112,6 +128,7 @@ static void compare(struct entry *e, const struct stat *st)
 {
 	if (e->remade || st->st_ino != e->inode || st->st_size < e->size) {
 		e->position = 0;
+		e->torn = false;
 		if (e->state == ENTRY_OVER)
 			e->state = ENTRY_NEW;
 	}
@@ -130,11 +147,13 @@ static enum visit read_call(struct spool *s, struct entry *e, int fd)
 	if (e->state == ENTRY_OVER)
 		return VISIT_DONE;
 	result = read_on(s, e, fd);
-	if (result == -EBADMSG && began && e->position == began) {
+	if (result == -EBADMSG && began && e->position == began && !e->torn) {
 		/* made anew unseen, with an inode used again: from its start it makes sense */
 		e->position = 0;
 		result = read_on(s, e, fd);
 	}
+	if (result == -EBADMSG && e->position) /* nothing understood yet: it is no metafile */
+		result = step_over(s, e, fd);
 	if (result == -EBADMSG)
 		return bad(s, e, "cannot be understood");
 	return result == -EAGAIN ? VISIT_AGAIN : VISIT_DONE;

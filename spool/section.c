@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "spool/section.h"
 
+#include "spool/metafile.h"
 #include "spool/sdp.h"
 
 #define MAX_PT    127
@@ -159,4 +160,19 @@ enum section_kind section_read(struct span label, struct span content, struct ch
 		return read_content(content, row, out) ? SECTION_CHANGE : SECTION_UNKNOWN;
 	}
 	return SECTION_UNKNOWN;
+}
+
+size_t section_find(struct span in)
+{
+	struct metafile_section section;
+	struct change change;
+
+	for (size_t at = 1; at < in.n; at++) {
+		if (in.p[at] < 'A' || in.p[at] > 'Z') /* as no label begins */
+			continue;
+		if (metafile_next(span_skip(in, at), &section) > 0 && !section.too_long &&
+		    section_read(section.label, section.content, &change) != SECTION_UNKNOWN)
+			return at;
+	}
+	return 0;
 }

@@ -15,6 +15,10 @@ enum section_kind {
 /* Texts in out are parts of content. */
 enum section_kind section_read(struct span label, struct span content, struct change *out);
 
+/* Where the next whole section of a known label is, behind one that was torn: a full disk took only
+ * a part of it, and rtpengine appends the next right there. 0: there is none in it yet. */
+size_t section_find(struct span in);
+
 /* Whether this may be a file name below a directory: one component, not "." or "..". */
 bool section_is_file_name(struct span);
 

@@ -116,6 +116,33 @@ static void numbers_have_bounds(void **state)
 		SECTION_UNKNOWN);
 }
 
+static void finds_what_follows_a_torn_one(void **state)
+{
+	static const struct {
+		const char *text, *found;
+	} rows[] = {
+		{ "STREAM 3 interRECORDING 0\n0:\n\n\n", "RECORDING 0\n" },
+		{ "METADATA\n8:\ncutTAG 0\n2:\nt0\n\nTAG 1\n2:\nt1\n\n", "TAG 0\n2:\nt0" },
+		{ "X\n50:\nUNKNOWN\n1:\na\n\nMETADATA-TAG 0\n1:\nm\n\n", "METADATA-TAG 0" },
+		{ "X\n50:\nTAG 4096\n1:\na\n\n", NULL },
+		{ "METADATA\n8:\ncutTAG 0\n2:\nt0\n", NULL }, /* not whole yet */
+		{ "TAG 0\n2:\nt0\n\n", NULL }, /* a whole one is not torn */
+		{ "\n\n\n", NULL },
+		{ "", NULL },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t at = section_find(span_text(rows[i].text));
+
+		if (rows[i].found)
+			assert_true(span_starts(span_skip(span_text(rows[i].text), at),
+				rows[i].found));
+		else
+			assert_int_equal(at, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -124,6 +151,7 @@ int main(void)
 		cmocka_unit_test(reads_pairs_of_both_dialects),
 		cmocka_unit_test(interface_is_one_path_component),
 		cmocka_unit_test(numbers_have_bounds),
+		cmocka_unit_test(finds_what_follows_a_torn_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,19 +80,46 @@ static void discard_ends_what_came_before_it(void **state)
 
 static void bad_files_end_only_themselves(void **state)
 {
+	static char nonsense[80000]; /* more than any section may hold */
+
 	(void)state;
 	make_dir("spool");
 	start();
 	section("spool/bad" TAG_A ".meta", "CALL-ID", "bad");
 	want("[bad]");
-	append("spool/bad" TAG_A ".meta", "\n\n\n");
+	memset(nonsense, '\n', sizeof(nonsense) - 1);
+	append("spool/bad" TAG_A ".meta", nonsense);
 	want("end 3 bad");
+	append("spool/stranger.meta", "\n\n\n");
+	want("end 3 stranger");
 	assert_int_equal(symlink("/etc/passwd", path_of("spool/link.meta")), 0);
 	assert_int_equal(mkfifo(path_of("spool/fifo.meta"), 0666), 0);
 	make_dir("spool/dir.meta");
 	section("spool/good" TAG_A ".meta", "CALL-ID", "good");
 	want("[good]");
-	assert_int_equal(count("call "), 2);
+	assert_int_equal(count("call "), 3);
+}
+
+/* The disk was full for a moment. */
+static void torn_section_is_left_out(void **state)
+{
+	uint64_t before = counter_sum(COUNT_SPOOL_BAD_FILES);
+
+	(void)state;
+	make_dir("spool");
+	start();
+	section("spool/x" TAG_A ".meta", "CALL-ID", "x");
+	append("spool/x" TAG_A ".meta", "METADATA\n8:\ncut");
+	section("spool/x" TAG_A ".meta", "RECORDING 0", "");
+	want("x" TAG_A " kind14 n0 v0 []");
+	append("spool/x" TAG_A ".meta", "TAG 0\n2:\n123\n\n"); /* and nothing behind it yet */
+	section("spool/y" TAG_A ".meta", "CALL-ID", "y");
+	want("[y]");
+	section("spool/x" TAG_A ".meta", "TAG 1", "after");
+	want("[after]");
+	assert_int_equal(count("[x]"), 1);
+	assert_int_equal(count("end "), 0);
+	assert_int_equal(counter_sum(COUNT_SPOOL_BAD_FILES) - before, 2);
 }
 
 /* What a look at everything would tell once more: that the PCM file grew. */
@@ -298,6 +325,7 @@ int main(void)
 		TEST(discard_is_told_after_the_end),
 		TEST(discard_ends_what_came_before_it),
 		TEST(bad_files_end_only_themselves),
+		TEST(torn_section_is_left_out),
 		TEST(unreadable_file_is_tried_again_alone),
 		TEST(scan_waits_for_descriptors),
 		TEST(looking_again_loses_nothing_and_repeats_nothing),
