@@ -47,6 +47,13 @@ static void made_anew_is_the_same_call(void **state)
 	assert_int_equal(count("call "), 2);
 }
 
+static void discard_x(void *arg)
+{
+	(void)arg;
+	move("spool/x" TAG_A ".meta", "spool/x" TAG_A ".meta.DISCARD");
+	unlink(path_of("spool/x" TAG_A ".meta.DISCARD"));
+}
+
 static void discard_is_told_after_the_end(void **state)
 {
 	(void)state;
@@ -54,9 +61,7 @@ static void discard_is_told_after_the_end(void **state)
 	start();
 	section("spool/x" TAG_A ".meta", "CALL-ID", "x");
 	want("[x]");
-	mark_behind_others("spool/x" TAG_A ".meta");
-	move("spool/x" TAG_A ".meta", "spool/x" TAG_A ".meta.DISCARD");
-	unlink(path_of("spool/x" TAG_A ".meta.DISCARD"));
+	do_before_its_turn("spool/x" TAG_A ".meta", discard_x, NULL);
 	want("end 1 x");
 	want_order("end 0 x", "end 1 x");
 }
@@ -68,8 +73,7 @@ static void discard_ends_what_came_before_it(void **state)
 	start();
 	section("spool/x" TAG_A ".meta", "CALL-ID", "first");
 	want("[first]");
-	move("spool/x" TAG_A ".meta", "spool/x" TAG_A ".meta.DISCARD");
-	unlink(path_of("spool/x" TAG_A ".meta.DISCARD"));
+	discard_x(NULL);
 	section("spool/x" TAG_A ".meta", "CALL-ID", "the second is a recording of its own");
 	want("[the second");
 	assert_int_equal(count("call 0 x"), 2);

@@ -89,15 +89,19 @@ static void discarded_pcap_is_told(void **state)
 	assert_int_equal(count("end "), 1);
 }
 
+static void discard_pcap(void *arg)
+{
+	close(*(int *)arg);
+	unlink(path_of("spool/pcaps/" P ".pcap"));
+	unlink(path_of("spool/tmp/rtpengine-meta-" P ".tmp"));
+}
+
 static void discarded_pcap_is_looked_at_too_early(void **state)
 {
 	int fd = begin_pcap();
 
 	(void)state;
-	mark_behind_others("spool/tmp/rtpengine-meta-" P ".tmp");
-	close(fd);
-	unlink(path_of("spool/pcaps/" P ".pcap"));
-	unlink(path_of("spool/tmp/rtpengine-meta-" P ".tmp"));
+	do_before_its_turn("spool/tmp/rtpengine-meta-" P ".tmp", discard_pcap, &fd);
 	want("end 1 " P);
 	assert_int_equal(count("end "), 1);
 }
