@@ -20,17 +20,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "tls/conn_reason.h"
+#include "tls/conn_session.h"
 #include "tls/ctx_ssl.h"
 #include "tls/wire.h"
 
 #define CONN_MAGIC 0x434f4e4eu
 #define READS_PER_EVENT 4        /* who floods us waits for the others */
-
-struct conn_session {
-	SSL_SESSION *session;
-	unsigned generation; /* of the certificates it was verified with */
-	bool useless;        /* the endpoint gives sessions that it then refuses */
-};
 
 struct conn {
 	MAGIC_MEMBER;
@@ -154,27 +149,8 @@ static void make_bio_method(void)
 int conn_keep_session(SSL *ssl, SSL_SESSION *session)
 {
 	struct conn *c = OBJ(SSL_get_app_data(ssl), struct conn, CONN_MAGIC);
-	struct conn_session *kept = c->opts.session;
 
-	if (!kept || kept->useless)
-		return 0;
-	SSL_SESSION_free(kept->session);
-	kept->session = session;
-	kept->generation = c->generation;
-	return 1;
-}
-
-struct conn_session *conn_session_new(void)
-{
-	return xnew(struct conn_session);
-}
-
-void conn_session_free(struct conn_session **sp)
-{
-	if (*sp)
-		SSL_SESSION_free((*sp)->session);
-	free(*sp);
-	*sp = NULL;
+	return conn_session_keep(c->opts.session, session, c->generation);
 }
 
 static bool is_ip(const char *name)
@@ -196,7 +172,6 @@ static bool expect_name(SSL *ssl, const char *name)
 static bool start_tls(struct conn *c)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	const struct conn_session *s = c->opts.session;
 	BIO *bio;
 
 	pthread_once(&once, make_bio_method);
@@ -211,8 +186,7 @@ static bool start_tls(struct conn *c)
 	SSL_set_bio(c->ssl, bio, bio);
 	SSL_set_app_data(c->ssl, c);
 	SSL_set_connect_state(c->ssl);
-	if (s && s->session && s->generation == c->generation)
-		c->resuming = SSL_set_session(c->ssl, s->session) == 1;
+	c->resuming = conn_session_offer(c->opts.session, c->ssl, c->generation);
 	return true;
 }
 
@@ -224,20 +198,9 @@ static void opened(struct conn *c)
 	enter(c, CONN_OPEN);
 }
 
-/* Seen of servers on OpenSSL that ask for a certificate and have no session id context: they fail
- * each handshake that resumes. Without a session the next one is as the first was. */
-static void stop_resuming(struct conn *c, unsigned long error)
+static bool is_alert(unsigned long error)
 {
-	bool alert = ERR_GET_LIB(error) == ERR_LIB_SSL &&
-		ERR_GET_REASON(error) > SSL_AD_REASON_OFFSET;
-	struct conn_session *s = c->opts.session;
-
-	if (!c->resuming || !alert || s->useless)
-		return;
-	SSL_SESSION_free(s->session);
-	*s = (struct conn_session){ .useless = true };
-	log_warn("endpoint %s: it refuses the TLS sessions that it gives; each connection makes a "
-		"full handshake from now on", c->opts.name);
+	return ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) > SSL_AD_REASON_OFFSET;
 }
 
 /* Why OpenSSL says no, in the words of the operator. */
@@ -246,8 +209,10 @@ static void fail_tls(struct conn *c, enum conn_fault otherwise)
 	long verdict = SSL_get_verify_result(c->ssl);
 	unsigned long error = ERR_peek_error();
 
-	if (c->status == CONN_SHAKING)
-		stop_resuming(c, error);
+	if (c->status == CONN_SHAKING && c->resuming && is_alert(error) &&
+		conn_session_refused(c->opts.session))
+		log_warn("endpoint %s: it refuses the TLS sessions that it gives; each connection "
+			"makes a full handshake from now on", c->opts.name);
 	if (c->status == CONN_SHAKING && ctx_verifies(c->opts.ctx) && verdict != X509_V_OK)
 		fail(c, CONN_UNTRUSTED, conn_reason_verify(verdict, c->opts.name,
 			ctx_ca_option(c->opts.ctx)));
