@@ -51,6 +51,7 @@ struct leg { /* a stream and where its audio goes */
 	struct stream *stream;
 	struct outlet *outlet;   /* NULL while nothing is forwarded */
 	struct sink *sink;       /* NULL before the first audio */
+	unsigned connections;    /* sinks so far */
 	struct outlet *to_record, *to_record_mix; /* NULL while nothing is recorded */
 	struct tape tape;
 	const char *end;         /* why its last source ended */
@@ -148,6 +149,8 @@ void tape_published(struct call *, const struct sink *); /* a file sink is done 
 
 /* forward.c, for tape.c too: from here on the sink only drains. Takes label. */
 void call_let_go(struct call *, struct sink **, char *label, bool file);
+/* False: the leg has had so many recordings, or connections, that it goes on in the last one. */
+bool call_splits(const struct leg *, unsigned had);
 
 /* report.c */
 void report_sink(struct call *, const char *label, const struct sink *);

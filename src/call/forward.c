@@ -2,6 +2,7 @@
 /* Where a call's audio goes: a sink for each stream, one for the mix, whole packets to a socket. */
 #include <stdlib.h>
 
+#include "base/counters.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "call/call_private.h"
@@ -138,6 +139,7 @@ static void on_audio(void *arg, const struct pcm *pcm)
 			char *label = label_of(l);
 
 			l->sink = make_sink(c, label, 1);
+			l->connections++;
 			free(label);
 		}
 		l->sink->ops->put(l->sink, pcm);
@@ -225,9 +227,20 @@ void forward_update(struct leg *l)
 	}
 }
 
+/* Whoever sends can change it with every second packet. */
+bool call_splits(const struct leg *l, unsigned had)
+{
+	if (had < STREAM_MAX_SSRCS)
+		return true;
+	counter_add(COUNT_SSRCS_UNSPLIT, 1);
+	log_warn_limited("call %s stream %u: its SSRC has changed too often, no more recordings or "
+		"connections of their own are made for it", log_mark(l->call->call_id), l->number);
+	return false;
+}
+
 void forward_ssrc_changed(struct leg *l)
 {
-	if (l->call->opts->connection_per_ssrc)
+	if (l->call->opts->connection_per_ssrc && l->sink && call_splits(l, l->connections))
 		let_go_of_leg(l);
 }
 

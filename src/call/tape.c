@@ -310,7 +310,8 @@ static void end_all(struct call *c)
 
 void tape_ssrc_changed(struct leg *l)
 {
-	end_tape(l->call, &l->tape, l);
+	if (l->tape.sink && call_splits(l, l->tape.count))
+		end_tape(l->call, &l->tape, l);
 }
 
 void tape_switched(struct call *c, usec_t now)

@@ -434,23 +434,33 @@ static void test_json_header_at_the_end(void **state)
 	assert_non_null(fake_peer[0]->header);
 }
 
-static void test_connection_per_ssrc(void **state)
+static void change_ssrc(int64_t packets, int64_t each)
 {
-	(void)state;
 	opts.connection_per_ssrc = true;
 	begin(SPOOL_PROC);
 	say_two();
 	expect(0, SOURCE_PROC);
 	say_value(CHANGE_FORWARDING, 0, 1);
-	for (int64_t k = 0; k < 40; k++) {
-		send_to(0, 0, k, 0, k < 20 ? 100 : 200);
+	for (int64_t k = 0; k < packets; k++) {
+		send_to(0, 0, k, 0, (uint32_t)(100 + k / each));
 		tick();
 	}
 	finish();
+}
+
+static void test_connection_per_ssrc(void **state)
+{
+	(void)state;
+	change_ssrc(40, 20);
 	assert_int_equal(fake_peers, 2);
 	check_audio(fake_peer[0], 0, 0, 20);
 	check_audio(fake_peer[1], 0, 20, 40);
 	assert_int_equal(stream_of(0)->ssrcs, 2);
+	teardown(state);
+	setup(state);
+	change_ssrc(100, 2); /* whoever sends can do so */
+	assert_int_equal(fake_peers, STREAM_MAX_SSRCS);
+	check_audio(fake_peer[31], 0, 62, 100);
 }
 
 /* rtpengine makes a call's streams anew: the same stream goes on with another source. */

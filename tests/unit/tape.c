@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Calls that are recorded: packets in, real writers and files. */
+#include "call/call.h"
+
+#include <dirent.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "base/counters.h"
+#include "base/mem.h"
+#include "sink/writer.h"
+
+#include "folder.h"
+#include "packets.h"
+
+#define PT_L16   96
+#define PARENT   "call-0123456789abcdef"
+#define THREADS  2
+#define DEADLINE (10 * SEC)
+
+static struct call_record_opts record;
+static struct call_opts opts;
+static struct budget budget;
+static struct writer *writer;
+static struct call *call;
+static struct source *source;
+static char out[128], state_dir[128];
+static usec_t now;
+
+static void begin(void)
+{
+	snprintf(out, sizeof(out), "%s/out", dir);
+	snprintf(state_dir, sizeof(state_dir), "%s/state", dir);
+	writer = writer_start(THREADS, 1000);
+	writer_add_dir(writer, out);
+	record = (struct call_record_opts){ .writer = writer, .format = "wav", .single = true,
+		.name = { .dir = out, .pattern = "%c-%t", .suffix = "wav" },
+		.file = { .state = state_dir, .format = RECORDING_WAV, .mode = -1, .dir_mode = -1,
+			.owner = -1, .group = -1 },
+		.buffer_ms = 5000 };
+	opts = (struct call_opts){ .record = &record };
+	budget = (struct budget){ .limit = 64 << 20 };
+	now = 1000 * SEC;
+	call = call_new(&(struct call_env){ .opts = &opts, .budget = &budget }, 1, PARENT,
+		SPOOL_PROC, now);
+	call_change(call, &(struct change){ .kind = CHANGE_CALL_ID, .text = span_text("call") });
+	call_change(call, &(struct change){ .kind = CHANGE_STREAM, .component = 1,
+		.text = span_text("") });
+	call_change(call, &(struct change){ .kind = CHANGE_MEDIA_CODEC, .pt = PT_L16,
+		.text = span_text("L16/8000") });
+	source = source_new(SOURCE_PROC, 1, "/proc/test");
+	call_expect_source(call, source);
+}
+
+static void tick(void)
+{
+	call_tick(call, now);
+	now += 20 * MSEC;
+}
+
+static void send(unsigned k, uint32_t ssrc)
+{
+	struct span ip = packets_rtp(&(struct made){ .pt = PT_L16, .seq = k, .ts = k * 160,
+		.ssrc = ssrc, .payload = packets_l16(k * 160, 160) });
+	struct packet *p = xalloc(sizeof(*p) + ip.n);
+
+	p->to = source;
+	p->time = clock_steady(now);
+	p->bytes = (uint32_t)ip.n;
+	p->kind = PACKET_IP;
+	memcpy(p->data, ip.p, ip.n);
+	call_packet(source, p);
+	free(p);
+	tick();
+}
+
+static void end(const char *reason)
+{
+	call_data_done(call);
+	call_end(call, reason, now);
+	source->end = SOURCE_END_EOF;
+	call_source_ended(&source);
+	tick();
+}
+
+/* The worker goes on ticking while the writers work. */
+static void wait_until(bool (*done)(void))
+{
+	usec_t over = clock_mono() + DEADLINE;
+
+	while (!done() && clock_mono() < over) {
+		tick();
+		sched_yield();
+	}
+	must(done());
+}
+
+static bool is_over(void)
+{
+	return call_is_over(call);
+}
+
+/* Names that end so. */
+static unsigned count(const char *path, const char *suffix)
+{
+	DIR *d = opendir(path);
+	unsigned n = 0;
+
+	for (struct dirent *e; d && (e = readdir(d));) {
+		size_t bytes = strlen(e->d_name), end = strlen(suffix);
+
+		n += bytes >= end && strcmp(e->d_name + bytes - end, suffix) == 0;
+	}
+	if (d)
+		closedir(d);
+	return n;
+}
+
+/* ---- the tests ---- */
+
+/* Every second packet of another SSRC would begin a file, and end the last one. */
+static void test_many_ssrcs(void **state)
+{
+	uint64_t unsplit = counter_sum(COUNT_SSRCS_UNSPLIT);
+	struct account *account;
+	uint64_t frames = 0;
+
+	(void)state;
+	begin();
+	for (unsigned k = 0; k < 400; k++)
+		send(k, 1 + k / 2);
+	end("ended");
+	wait_until(is_over);
+	account = call_take_account(call);
+	call_free(&call);
+	assert_true(writer_stop(&writer, clock_mono() + DEADLINE));
+	assert_int_equal(account->sinks, STREAM_MAX_SSRCS);
+	assert_int_equal(count(out, ".wav"), STREAM_MAX_SSRCS);
+	assert_int_equal(counter_sum(COUNT_SSRCS_UNSPLIT) - unsplit, 200 - STREAM_MAX_SSRCS);
+	for (unsigned i = 0; i < account->sinks; i++) {
+		assert_true(account_sink_balances(&account->sink[i]));
+		frames += account->sink[i].stats.put;
+	}
+	assert_int_equal(frames, 400 * 160); /* nothing is lost by it */
+	account_free(&account);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, folder_make, folder_remove)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_many_ssrcs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
