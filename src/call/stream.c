@@ -19,7 +19,7 @@
 
 #define QUIET_AFTER   SEC  /* without sound: silence goes on that far behind */
 #define ADOPT_PORT    25   /* packets in a row to another port: then it is ours */
-#define CANDIDATE_MAX 2048 /* [bytes] of the packet kept of an SSRC on probation */
+#define CANDIDATE_MAX 2048 /* [bytes] of payload kept of an SSRC on probation */
 
 #define STREAM_MAGIC 0x57e4a001u
 
@@ -40,6 +40,7 @@ struct stream {
 	/* Another SSRC is believed from its second packet on, unless ours was heard in between. */
 	struct {
 		bool any;
+		bool whole; /* its payload, too, is kept */
 		uint32_t ssrc;
 		usec_t now;
 		struct rtp rtp;
@@ -130,20 +131,19 @@ static void drop_candidate(struct stream *s)
 
 static void keep_candidate(struct stream *s, const struct rtp *rtp, usec_t now)
 {
+	struct span payload = rtp->payload;
+
 	drop_candidate(s);
-	if (rtp->payload.n > CANDIDATE_MAX) {
-		s->count.stray++;
-		return;
-	}
 	if (!s->candidate)
 		s->candidate = xalloc(sizeof(*s->candidate));
 	s->candidate->any = true;
+	s->candidate->whole = payload.n <= CANDIDATE_MAX;
 	s->candidate->ssrc = rtp->ssrc;
 	s->candidate->now = now;
 	s->candidate->rtp = *rtp;
-	s->candidate->rtp.payload = span_of(s->candidate->payload, rtp->payload.n);
-	if (rtp->payload.n)
-		memcpy(s->candidate->payload, rtp->payload.p, rtp->payload.n);
+	s->candidate->rtp.payload = span_of(s->candidate->payload, payload.n);
+	if (s->candidate->whole && payload.n)
+		memcpy(s->candidate->payload, payload.p, payload.n);
 }
 
 static bool is_second(const struct stream *s, const struct rtp *rtp)
@@ -168,6 +168,10 @@ static struct track *track_of(struct stream *s, const struct rtp *rtp, usec_t no
 		return NULL;
 	}
 	t = begin_track(s, rtp->ssrc, s->candidate->now);
+	if (!s->candidate->whole) {
+		drop_candidate(s);
+		return t;
+	}
 	s->candidate->any = false;
 	track_rtp(t, &s->candidate->rtp, s->candidate->now);
 	return t;

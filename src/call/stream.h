@@ -19,7 +19,8 @@ struct stream_counts {
 	uint64_t empty;       /* RTP without payload: keep-alive */
 	uint64_t duplicate, late, reordered;
 	uint64_t lost;        /* holes in the sequence: lost before us; not in packets */
-	uint64_t stray;       /* of an SSRC that sent a single packet among others */
+	uint64_t stray;       /* of an SSRC that sent a single packet among others; the first of
+	                       * another one, where it is too large to be kept for the second */
 	uint64_t events;      /* telephone-event */
 	uint64_t noise;       /* comfort noise */
 	uint64_t undecodable;

@@ -11,7 +11,7 @@
 #include "base/span.h"
 #include "media/pcm.h"
 
-#define PACKETS_MAX  2048
+#define PACKETS_MAX  4096
 #define PACKETS_PORT 30000 /* local port where nothing else is said */
 
 struct made { /* one packet; port 0: PACKETS_PORT */

@@ -18,6 +18,7 @@
 #include "packets.h"
 
 #define PT_L16   96
+#define PT_WIDE  97 /* 3528 bytes in 20 ms */
 #define PARENT   "call-0123456789abcdef"
 #define THREADS  2
 #define DEADLINE (10 * SEC)
@@ -52,6 +53,8 @@ static void begin(void)
 		.text = span_text("") });
 	call_change(call, &(struct change){ .kind = CHANGE_MEDIA_CODEC, .pt = PT_L16,
 		.text = span_text("L16/8000") });
+	call_change(call, &(struct change){ .kind = CHANGE_MEDIA_CODEC, .pt = PT_WIDE,
+		.text = span_text("L16/44100/2") });
 	source = source_new(SOURCE_PROC, 1, "/proc/test");
 	call_expect_source(call, source);
 }
@@ -62,10 +65,9 @@ static void tick(void)
 	now += 20 * MSEC;
 }
 
-static void send(unsigned k, uint32_t ssrc)
+static void send_packet(const struct made *m)
 {
-	struct span ip = packets_rtp(&(struct made){ .pt = PT_L16, .seq = k, .ts = k * 160,
-		.ssrc = ssrc, .payload = packets_l16(k * 160, 160) });
+	struct span ip = packets_rtp(m);
 	struct packet *p = xalloc(sizeof(*p) + ip.n);
 
 	p->to = source;
@@ -76,6 +78,12 @@ static void send(unsigned k, uint32_t ssrc)
 	call_packet(source, p);
 	free(p);
 	tick();
+}
+
+static void send(unsigned k, uint32_t ssrc)
+{
+	send_packet(&(struct made){ .pt = PT_L16, .seq = k, .ts = k * 160, .ssrc = ssrc,
+		.payload = packets_l16(k * 160, 160) });
 }
 
 static void end(const char *reason)
@@ -122,6 +130,15 @@ static unsigned count(const char *path, const char *suffix)
 
 /* ---- the tests ---- */
 
+static void finish(struct account **account)
+{
+	end("ended");
+	wait_until(is_over);
+	*account = call_take_account(call);
+	call_free(&call);
+	assert_true(writer_stop(&writer, clock_mono() + DEADLINE));
+}
+
 /* Every second packet of another SSRC would begin a file, and end the last one. */
 static void test_many_ssrcs(void **state)
 {
@@ -133,11 +150,7 @@ static void test_many_ssrcs(void **state)
 	begin();
 	for (unsigned k = 0; k < 400; k++)
 		send(k, 1 + k / 2);
-	end("ended");
-	wait_until(is_over);
-	account = call_take_account(call);
-	call_free(&call);
-	assert_true(writer_stop(&writer, clock_mono() + DEADLINE));
+	finish(&account);
 	assert_int_equal(account->sinks, STREAM_MAX_SSRCS);
 	assert_int_equal(count(out, ".wav"), STREAM_MAX_SSRCS);
 	assert_int_equal(counter_sum(COUNT_SSRCS_UNSPLIT) - unsplit, 200 - STREAM_MAX_SSRCS);
@@ -149,12 +162,34 @@ static void test_many_ssrcs(void **state)
 	account_free(&account);
 }
 
+/* The first one is too large to be kept until the second one proves it. */
+static void test_ssrc_changes_in_large_packets(void **state)
+{
+	const struct stream_counts *packets;
+	struct account *account;
+
+	(void)state;
+	begin();
+	for (unsigned k = 0; k < 100; k++)
+		send_packet(&(struct made){ .pt = PT_WIDE, .seq = k, .ts = k * 882,
+			.ssrc = k < 50 ? 1 : 2, .payload = packets_l16(k * 1764, 1764) });
+	finish(&account);
+	packets = &account->stream[0].count;
+	assert_true(account_stream_balances(&account->stream[0]));
+	assert_int_equal(account->stream[0].ssrcs, 2);
+	assert_int_equal(packets->stray, 1);
+	assert_int_equal(packets->decoded, 99);
+	assert_int_equal(account->sinks, 2);
+	account_free(&account);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, folder_make, folder_remove)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_many_ssrcs),
+		TEST(test_ssrc_changes_in_large_packets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
