@@ -21,6 +21,7 @@ struct reminder {
 	uint64_t written;    /* changes of the last one */
 	char *json;          /* the job's */
 	atomic_bool busy;    /* a job is waiting or running */
+	atomic_bool discarded;
 	atomic_bool over;    /* no memo may stay */
 	atomic_uint users;   /* the call, and jobs */
 };
@@ -50,7 +51,30 @@ static void unref(struct reminder *r)
 
 /* ---- on a writer thread ---- */
 
-/* Either this sees that the call is over, or its removal comes after. */
+static void discard(struct reminder *r)
+{
+	int err = memo_discard(r->state, r->parent);
+
+	if (err)
+		log_warn_limited("after a crash of now a discarded call would be published: "
+			"%s/recordings: %s", r->state, strerror(-err));
+}
+
+/* Either this sees that the call is discarded, or over, or the job that says so comes after. */
+static void settle(struct reminder *r)
+{
+	if (atomic_load(&r->discarded))
+		discard(r);
+	if (atomic_load(&r->over))
+		memo_remove(r->state, r->parent);
+	unref(r);
+}
+
+static void run_discard(void *arg)
+{
+	settle(OBJ(arg, struct reminder, REMINDER_MAGIC));
+}
+
 static void run(void *arg)
 {
 	struct reminder *r = OBJ(arg, struct reminder, REMINDER_MAGIC);
@@ -60,9 +84,7 @@ static void run(void *arg)
 		log_warn_limited("after a crash of now a sidecar would not know its call: "
 			"%s/recordings: %s", r->state, strerror(-err));
 	atomic_store(&r->busy, false);
-	if (atomic_load(&r->over))
-		memo_remove(r->state, r->parent);
-	unref(r);
+	settle(r);
 }
 
 /* ---- on the worker ---- */
@@ -85,6 +107,18 @@ void reminder_write(struct reminder *r, char **account_json, uint64_t changes, u
 	if (writer_put(r->writer, WRITER_WRITE, NULL, run, r))
 		return;
 	atomic_store(&r->busy, false); /* the next one says more */
+	unref(r);
+}
+
+void reminder_discard(struct reminder *r)
+{
+	if (atomic_exchange(&r->discarded, true))
+		return;
+	atomic_fetch_add(&r->users, 1);
+	if (writer_put(r->writer, WRITER_WRITE, NULL, run_discard, r))
+		return;
+	log_warn_limited("after a crash of now a discarded call would be published: the disk of %s "
+		"is too slow", r->state);
 	unref(r);
 }
 

@@ -12,6 +12,8 @@ struct reminder *reminder_new(const struct call_record_opts *, const char *paren
 /* True when a memo should be written now: changes counts whatever may have changed. */
 bool reminder_is_due(const struct reminder *, uint64_t changes, usec_t now);
 void reminder_write(struct reminder *, char **account_json, uint64_t changes, usec_t now); /* takes it */
+/* The call is discarded: a start after a crash of now has to know, too. No memo may follow. */
+void reminder_discard(struct reminder *);
 /* remove: when a memo is on its way still, it does not stay. The one that is there is the owner's. */
 void reminder_free(struct reminder **, bool remove);
 

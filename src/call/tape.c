@@ -435,8 +435,9 @@ void tape_published(struct call *c, const struct sink *sink)
 	file_sink_result(sink, &r);
 	c->n_unpublished += r.error != 0;
 	if (r.error)
-		log_warn_limited("call %s: a recording is not published: %s; it stays as .part",
-			log_mark(c->call_id), strerror(-r.error));
+		log_warn_limited("call %s: a recording is not %s: %s; it stays as .part",
+			log_mark(c->call_id), c->discard ? "discarded" : "published",
+			strerror(-r.error));
 	for (unsigned i = 0; i < r.files; i++) {
 		char *path = xstrdup(r.file[i].recording.path);
 
@@ -458,9 +459,15 @@ void call_recordings(const struct call *c, unsigned *published, unsigned *failed
 
 void tape_discard(struct call *c)
 {
-	if (!c->opts->record)
+	const struct call_record_opts *o = c->opts->record;
+
+	if (!o)
 		return;
 	c->discard = true;
+	if (!c->reminder && o->over)
+		c->reminder = reminder_new(o, c->parent);
+	if (c->reminder)
+		reminder_discard(c->reminder);
 	for (struct closing *closing = c->closing; closing; closing = closing->next)
 		if (closing->file)
 			file_sink_discard(closing->sink);
@@ -472,7 +479,7 @@ void tape_discard(struct call *c)
 void tape_over(struct call *c)
 {
 	const struct call_record_opts *o = c->opts->record;
-	bool kept = c->n_unpublished && !c->discard;
+	bool kept = c->n_unpublished != 0;
 
 	reminder_free(&c->reminder, !kept);
 	if (o && o->over)

@@ -166,23 +166,49 @@ char *memo_load(const char *state, const char *parent)
 	return text;
 }
 
-int memo_write(const char *state, const char *parent, const char *account_json)
+static int replace(const char *state, const char *parent, const char *text, bool safe)
 {
-	char *file = file_of(state, parent), *earlier, *text;
-	int err = -ENAMETOOLONG;
+	char *file = file_of(state, parent);
+	int err = file && text && strlen(text) <= MEMO_MAX_BYTES ? 0 : -ENAMETOOLONG;
 
-	if (!file)
-		return err;
-	earlier = memo_load(state, parent);
-	text = memo_join(earlier, account_json);
-	if (text && strlen(text) <= MEMO_MAX_BYTES)
+	if (!err)
 		err = disk_make_parents(file, &(struct disk_access){ -1, -1, -1, -1 });
-	if (text && !err)
-		err = notes_replace(state, file, span_text(text), false);
-	free(text);
-	free(earlier);
+	if (!err)
+		err = notes_replace(state, file, span_text(text), safe);
 	free(file);
 	return err;
+}
+
+int memo_write(const char *state, const char *parent, const char *account_json)
+{
+	char *earlier = memo_load(state, parent), *text = memo_join(earlier, account_json);
+	int err = replace(state, parent, text, false);
+
+	free(text);
+	free(earlier);
+	return err;
+}
+
+int memo_discard(const char *state, const char *parent)
+{
+	json_t *o = json_pack("{s:s, s:b}", "parent", parent, "discard", 1);
+	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	int err = replace(state, parent, text, true);
+
+	free(text);
+	json_decref(o);
+	return err;
+}
+
+bool memo_is_discarded(const char *state, const char *parent)
+{
+	char *text = memo_load(state, parent);
+	json_t *o = parse(text);
+	bool is = json_is_true(json_object_get(o, "discard"));
+
+	json_decref(o);
+	free(text);
+	return is;
 }
 
 void memo_remove(const char *state, const char *parent)

@@ -21,6 +21,9 @@ char *memo_who(const char *account, const char *label, unsigned channels, unsign
 /* Joined with what is there. 0 or -errno. */
 int memo_write(const char *state, const char *parent, const char *account_json);
 char *memo_load(const char *state, const char *parent); /* malloc'd; NULL: nothing to be used */
+/* In place of what is known of it: whatever is left of that call's recordings has to go. */
+int memo_discard(const char *state, const char *parent);
+bool memo_is_discarded(const char *state, const char *parent);
 void memo_remove(const char *state, const char *parent);
 /* Removes those that keep() does not want. */
 void memo_sweep(const char *state, bool (*keep)(void *arg, const char *parent), void *arg);

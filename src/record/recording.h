@@ -80,8 +80,9 @@ void recording_close(struct recording **);
 void recording_discard(struct recording **); /* nothing of it stays; frees */
 
 /* At start: what earlier runs left, one call for each recording that nobody goes on with: repairs
- * and publishes it as recovered. keep(): true when the call still runs (then it is left alone, and
- * note says what to give to recording_recover_note at its end). */
+ * and publishes it as recovered, or removes it where the memo of its call says so. keep(): true when
+ * the call still runs (then it is left alone, and note says what to give to recording_recover_note
+ * at its end). */
 void recording_recover(const char *state,
 	bool (*keep)(void *arg, const char *parent, const char *note),
 	int (*before_publish)(void *arg, const char *parent, const char *label,

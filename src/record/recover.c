@@ -12,6 +12,7 @@
 #include "base/counters.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "record/memo.h"
 #include "record/recording_private.h"
 #include "record/wave.h"
 
@@ -219,6 +220,7 @@ static void recover(struct recovery *v, const char *file)
 	struct note n;
 	struct recording *r;
 	char *given;
+	bool discard;
 	int err = notes_load(file, &n);
 
 	if (err == -ENOENT)
@@ -232,8 +234,9 @@ static void recover(struct recovery *v, const char *file)
 		return;
 	}
 	given = xstrdup(file);
+	discard = v->discard || memo_is_discarded(v->state, n.parent);
 	r = reopen(&n, &given, v->state, &err);
-	if (r && v->discard)
+	if (r && discard)
 		recording_discard(&r);
 	else if (r)
 		publish(v, r, file);

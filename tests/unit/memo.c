@@ -107,6 +107,25 @@ static void test_on_disk(void **state)
 	assert_int_equal(asked, 1);
 }
 
+/* Nothing of what was known of the call stays. */
+static void test_discard(void **state)
+{
+	char *text;
+
+	(void)state;
+	assert_false(memo_is_discarded(dir, "a-1"));
+	assert_int_equal(memo_write(dir, "a-1", earlier), 0);
+	assert_false(memo_is_discarded(dir, "a-1"));
+	assert_int_equal(memo_discard(dir, "a-1"), 0);
+	assert_true(memo_is_discarded(dir, "a-1"));
+	assert_false(memo_is_discarded(dir, "a-2"));
+	text = memo_load(dir, "a-1");
+	assert_string_equal(text, "{\"parent\":\"a-1\",\"discard\":true}");
+	free(text);
+	memo_remove(dir, "a-1");
+	assert_false(memo_is_discarded(dir, "a-1"));
+}
+
 /* A note says whose memo is looked for, and it may say anything. */
 static void test_hostile(void **state)
 {
@@ -147,6 +166,7 @@ int main(void)
 		cmocka_unit_test(test_join),
 		cmocka_unit_test(test_who),
 		cmocka_unit_test_setup_teardown(test_on_disk, folder_make, folder_remove),
+		cmocka_unit_test_setup_teardown(test_discard, folder_make, folder_remove),
 		cmocka_unit_test_setup_teardown(test_hostile, folder_make, folder_remove),
 	};
 

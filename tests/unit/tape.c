@@ -3,15 +3,16 @@
 #include "call/call.h"
 
 #include <dirent.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
 #include "base/counters.h"
 #include "base/mem.h"
+#include "record/memo.h"
 #include "sink/writer.h"
 
 #include "folder.h"
@@ -29,13 +30,21 @@ static struct budget budget;
 static struct writer *writer;
 static struct call *call;
 static struct source *source;
-static char out[128], state_dir[128];
+static char out[128], state_dir[128], notes_dir[160];
 static usec_t now;
+
+static int setup(void **state)
+{
+	if (folder_make(state) < 0)
+		return -1;
+	snprintf(out, sizeof(out), "%s/out", dir);
+	snprintf(state_dir, sizeof(state_dir), "%s/state", dir);
+	snprintf(notes_dir, sizeof(notes_dir), "%s/recordings", state_dir);
+	return 0;
+}
 
 static void begin(void)
 {
-	snprintf(out, sizeof(out), "%s/out", dir);
-	snprintf(state_dir, sizeof(state_dir), "%s/state", dir);
 	writer = writer_start(THREADS, 1000);
 	writer_add_dir(writer, out);
 	record = (struct call_record_opts){ .writer = writer, .format = "wav", .single = true,
@@ -102,7 +111,7 @@ static void wait_until(bool (*done)(void))
 
 	while (!done() && clock_mono() < over) {
 		tick();
-		sched_yield();
+		usleep(100);
 	}
 	must(done());
 }
@@ -183,11 +192,116 @@ static void test_ssrc_changes_in_large_packets(void **state)
 	account_free(&account);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, folder_make, folder_remove)
+/* ---- a discard that a hung disk holds up ---- */
+
+static atomic_uint at_gate;
+static bool was_discarded, was_kept;
+
+static void on_over(void *arg, const char *parent, bool discarded, bool kept)
+{
+	(void)arg;
+	must(strcmp(parent, PARENT) == 0);
+	was_discarded = discarded;
+	was_kept = kept;
+}
+
+static void hang(void *arg)
+{
+	(void)arg;
+	at_gate++;
+	for (;;)
+		pause();
+}
+
+static bool is_recorded(void)
+{
+	return count(out, ".part") == 1 && count(notes_dir, ".json") == 1 &&
+		count(notes_dir, ".call") == 1;
+}
+
+static bool all_hang(void)
+{
+	return at_gate == THREADS;
+}
+
+static bool is_marked(void)
+{
+	return memo_is_discarded(state_dir, PARENT);
+}
+
+/* In a process of its own, that ends by kill -9, or by a stop whose deadline passes. */
+static void discard_and_die(bool stop)
+{
+	struct account *account;
+
+	begin();
+	record.over = on_over;
+	for (unsigned k = 0; k < 200; k++)
+		send(k, 1);
+	wait_until(is_recorded);
+	for (unsigned i = 0; i < THREADS; i++)
+		must(writer_put(writer, WRITER_WRITE, out, hang, NULL));
+	wait_until(all_hang);
+	end("discarded");
+	wait_until(is_marked);
+	must(!is_over());
+	if (stop) {
+		call_cut(call);
+		wait_until(is_over);
+		account = call_take_account(call);
+		account_free(&account);
+		call_free(&call);
+		must(was_discarded && was_kept);
+	}
+	_exit(0);
+}
+
+static int on_recovered(void *arg, const char *parent, const char *label,
+	const struct recording_result *result)
+{
+	(void)arg;
+	(void)parent;
+	(void)label;
+	fail_msg("%s was discarded", result->path);
+	return 0;
+}
+
+static void check_discard(bool stop)
+{
+	pid_t child;
+	int status;
+
+	child = fork();
+	if (child == 0)
+		discard_and_die(stop);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(count(out, ".part"), 1);
+	recording_recover(state_dir, NULL, on_recovered, NULL);
+	assert_int_equal(count(out, ".part"), 0);
+	assert_int_equal(count(out, ".wav"), 0);
+	assert_int_equal(count(notes_dir, ".json"), 0);
+}
+
+static void test_killed_while_a_discard_waits(void **state)
+{
+	(void)state;
+	check_discard(false);
+}
+
+static void test_stopped_while_a_discard_waits(void **state)
+{
+	(void)state;
+	check_discard(true);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, folder_remove)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(test_killed_while_a_discard_waits), /* forks: before there are threads */
+		TEST(test_stopped_while_a_discard_waits),
 		TEST(test_many_ssrcs),
 		TEST(test_ssrc_changes_in_large_packets),
 	};
