@@ -142,13 +142,16 @@ static void on_stream_event(void *arg, struct stream *s, const struct stream_eve
 {
 	struct leg *l = OBJ(arg, struct leg, LEG_MAGIC);
 	static const char *const kinds[] = {
-		[STREAM_EVENT_DIGIT] = "digit", [STREAM_EVENT_SSRC] = "ssrc",
-		[STREAM_EVENT_CODEC] = "codec", [STREAM_EVENT_JUMP] = "jump",
+		[STREAM_EVENT_DIGIT] = "digit", [STREAM_EVENT_SIGNAL] = "signal",
+		[STREAM_EVENT_SSRC] = "ssrc", [STREAM_EVENT_CODEC] = "codec",
+		[STREAM_EVENT_JUMP] = "jump",
 	};
 	char text[32];
 
 	if (e->kind == STREAM_EVENT_DIGIT)
 		snprintf(text, sizeof(text), "%c", e->digit);
+	else if (e->kind == STREAM_EVENT_SIGNAL)
+		snprintf(text, sizeof(text), "%u", e->signal);
 	else
 		snprintf(text, sizeof(text), "0x%08x", e->ssrc);
 	account_add_event(l->call->account, &(struct account_event){

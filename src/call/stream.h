@@ -40,13 +40,15 @@ struct stream_ssrc {
 };
 
 enum stream_event_kind {
-	STREAM_EVENT_DIGIT, STREAM_EVENT_SSRC, STREAM_EVENT_CODEC, STREAM_EVENT_JUMP,
+	STREAM_EVENT_DIGIT, STREAM_EVENT_SIGNAL, STREAM_EVENT_SSRC, STREAM_EVENT_CODEC,
+	STREAM_EVENT_JUMP,
 };
 
 struct stream_event {
 	enum stream_event_kind kind;
 	usec_t at;           /* call time */
 	char digit;
+	uint8_t signal;      /* number of a telephone-event that is no digit */
 	unsigned duration_ms;
 	uint32_t ssrc;
 	const char *codec;   /* valid during the call */

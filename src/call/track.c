@@ -222,10 +222,11 @@ static usec_t place(struct track *t, const struct voice *v, const struct rtp *rt
 	return at;
 }
 
-static void on_digit(struct track *t, const struct event *e, const struct voice *v, usec_t at)
+static void tell(struct track *t, const struct event *e, const struct voice *v, usec_t at)
 {
 	t->env->event(t->env->arg, &(struct stream_event){
-		.kind = STREAM_EVENT_DIGIT, .at = at, .ssrc = t->ssrc, .digit = e->digit,
+		.kind = e->digit ? STREAM_EVENT_DIGIT : STREAM_EVENT_SIGNAL,
+		.at = at, .ssrc = t->ssrc, .digit = e->digit, .signal = e->code,
 		.duration_ms = (unsigned)((uint64_t)e->duration * 1000 / v->codec.clock_hz) });
 }
 
@@ -235,7 +236,7 @@ static void play_event(struct track *t, const struct voice *v, const struct rtp 
 
 	t->env->count->events++;
 	if (event_feed(&t->event, rtp, &done))
-		on_digit(t, &done, v, now);
+		tell(t, &done, v, now);
 }
 
 static void note_codec(struct track *t, struct voice *v, usec_t at)
@@ -356,7 +357,7 @@ void track_drain(struct track *t, usec_t now)
 	if (event_finish(&t->event, &done))
 		for (unsigned i = 0; i < DECODERS; i++)
 			if (t->voice[i].known && t->voice[i].codec.id == CODEC_EVENT) {
-				on_digit(t, &done, &t->voice[i], now);
+				tell(t, &done, &t->voice[i], now);
 				return;
 			}
 }

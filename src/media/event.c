@@ -6,9 +6,9 @@
 
 static char digit_of(uint8_t code)
 {
-	static const char digits[] = "0123456789*#ABCD!";
+	static const char digits[] = "0123456789*#ABCD";
 
-	return code < sizeof(digits) - 1 ? digits[code] : '?';
+	return code < sizeof(digits) - 1 ? digits[code] : '\0';
 }
 
 /* The tracked event, or a later segment of it: those begin where the last one was

@@ -6,7 +6,7 @@
 #include "media/rtp.h"
 
 struct event {
-	char digit;           /* 0-9 * # A-D, '!' flash, '?' any other (code tells) */
+	char digit;           /* 0-9 * # A-D; 0: a flash, a tone or another signal (code tells) */
 	uint8_t code;         /* 0-255 */
 	uint32_t ts;          /* RTP timestamp of its beginning */
 	uint32_t duration;    /* [RTP ticks] */

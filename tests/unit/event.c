@@ -16,7 +16,15 @@ struct step {
 
 #define END 0x80
 
-/* Feeds the steps; what completes is written as "digit@ts+duration ". */
+static size_t print(char *out, size_t max, const struct event *e)
+{
+	int n = e->digit ? snprintf(out, max, "%c", e->digit) :
+		snprintf(out, max, "(%u)", e->code);
+
+	return (size_t)(n + snprintf(out + n, max - (size_t)n, "@%u+%u ", e->ts, e->duration));
+}
+
+/* Feeds the steps; what completes is written as "digit@ts+duration ", of a signal "(code)@..." */
 static void run(const struct step *steps, unsigned n, char *out, size_t max)
 {
 	struct event_tracker t = { .running = false };
@@ -30,12 +38,12 @@ static void run(const struct step *steps, unsigned n, char *out, size_t max)
 		struct rtp rtp = { .ts = steps[i].ts, .payload = span_of(payload, 4) };
 
 		if (event_feed(&t, &rtp, &done))
-			at += (size_t)snprintf(out + at, max - at, "%c@%u+%u ",
-				done.digit, done.ts, done.duration);
+			at += print(out + at, max - at, &done);
 	}
-	if (event_finish(&t, &done))
-		snprintf(out + at, max - at, "| %c@%u+%u", done.digit, done.ts,
-			done.duration);
+	if (event_finish(&t, &done)) {
+		at += (size_t)snprintf(out + at, max - at, "| ");
+		print(out + at, max - at, &done);
+	}
 	assert_false(event_finish(&t, &done));
 }
 
@@ -59,13 +67,13 @@ static const struct {
 		4, "1@100+320 2@900+320 " },
 	{ "only ends arrive", { { 100, 11, END, 800 }, { 100, 11, END, 800 } }, 2,
 		"#@100+800 " },
-	{ "no end at all", { { 100, 10, 0, 160 } }, 1, "| *@100+160" },
+	{ "no end at all", { { 100, 10, 0, 160 } }, 1, "| *@100+160 " },
 	{ "an end that also shows the last had none",
 		{ { 100, 1, 0, 160 }, { 900, 2, END, 320 }, { 900, 2, END, 320 } }, 3,
 		"1@100+160 2@900+320 " },
 	{ "late packet of one that ended", { { 100, 5, END, 480 }, { 100, 5, 0, 320 } },
 		2, "5@100+480 " },
-	{ "turned round", { { 100, 5, 0, 480 }, { 100, 5, 0, 320 } }, 2, "| 5@100+480" },
+	{ "turned round", { { 100, 5, 0, 480 }, { 100, 5, 0, 320 } }, 2, "| 5@100+480 " },
 	{ "longer than a segment",
 		{ { 100, 12, 0, 65500 }, { 100, 12, 0, 65535 }, { 65635, 12, 0, 160 },
 			{ 65635, 12, END, 1000 }, { 65635, 12, END, 1000 } },
@@ -77,7 +85,7 @@ static const struct {
 	{ "flash and others",
 		{ { 1, 16, END, 1 }, { 2, 17, END, 1 }, { 3, 255, END, 1 },
 			{ 4, 15, END, 1 } },
-		4, "!@1+1 ?@2+1 ?@3+1 D@4+1 " },
+		4, "(16)@1+1 (17)@2+1 (255)@3+1 D@4+1 " },
 };
 
 static void completes_each_event_once(void **state)

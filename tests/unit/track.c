@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Pauses within a codec: silence descriptors of G.729 (a static payload type) in, what is
- * heard between them out. */
+/* Pauses within a codec: silence descriptors of G.729 (a static payload type) in, what is heard between
+ * them out. And telephone-events. */
 #include "call/track.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -13,6 +14,7 @@
 #include "sound.h"
 
 #define PT_G729 18
+#define PT_EVENT 101
 #define SECOND 8000 /* [samples], and ticks of the RTP clock */
 #define SID_SAMPLES 80
 
@@ -28,10 +30,17 @@ static void on_advance(void *arg, int64_t position)
 	assert_true(sheet_advance(arg, position));
 }
 
+static char told[100];
+
 static void on_event(void *arg, const struct stream_event *e)
 {
+	size_t n = strlen(told), room = sizeof(told) - n;
+
 	(void)arg;
-	(void)e;
+	if (e->kind == STREAM_EVENT_DIGIT)
+		snprintf(told + n, room, "%c(%u) ", e->digit, e->duration_ms);
+	else if (e->kind == STREAM_EVENT_SIGNAL)
+		snprintf(told + n, room, "signal%u(%u) ", e->signal, e->duration_ms);
 }
 
 /* Two SIDs `pause` samples apart, with `lost` packets between them. */
@@ -109,6 +118,31 @@ static void counts_what_it_conceals(void **state)
 	assert_int_equal(sheet.end, sheet.frames); /* 5 ms are no hole */
 }
 
+/* A flash and the answering tone of a fax are no digits that somebody dialled. */
+static void tells_signals_from_digits(void **state)
+{
+	static const uint8_t codes[] = { 5, 16, 32, 15 };
+	struct stream_counts count = { .packets = 0 };
+	struct track_env env = { .name = "test", .count = &count, .event = on_event,
+		.payloads = payloads_new() };
+	struct track *t = track_new(1, &(struct jitter_opts){ .window = 64, .hold = SEC }, &env);
+
+	(void)state;
+	told[0] = '\0';
+	payloads_set_rtpmap(env.payloads, PT_EVENT, span_text("telephone-event/8000"));
+	for (uint16_t i = 0; i < 4; i++) {
+		uint8_t payload[4] = { codes[i], 0x80, 3, 0x20 }; /* its end: 800 ticks */
+		struct rtp rtp = { .pt = PT_EVENT, .ssrc = 1, .seq = i, .ts = i * 8000u,
+			.payload = span_of(payload, 4) };
+
+		track_rtp(t, &rtp, i * SEC);
+	}
+	assert_string_equal(told, "5(100) signal16(100) signal32(100) D(100) ");
+	track_drain(t, 4 * SEC);
+	track_free(&t);
+	payloads_free(&env.payloads);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -117,6 +151,7 @@ int main(void)
 		cmocka_unit_test(makes_no_noise_for_ever),
 		cmocka_unit_test(a_long_loss_is_no_pause),
 		cmocka_unit_test(counts_what_it_conceals),
+		cmocka_unit_test(tells_signals_from_digits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
