@@ -7,7 +7,6 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stddef.h>
 
 struct mail { /* embed as first member of what is given */
 	struct mail *next;
