@@ -20,7 +20,7 @@ struct account_tag {
 struct account_event {
 	usec_t at;        /* clock_wall */
 	int stream, tag;  /* numbers; -1: of none */
-	const char *kind; /* "digit", "ssrc", "codec", "jump", "forwarding", "sdp" ...; static */
+	const char *kind; /* "digit", "signal", "ssrc", "codec", "jump", "forwarding" ...; static */
 	const char *text; /* what of it: "5", "0x1234abcd", "PCMA", "on"; NULL: nothing */
 	unsigned duration_ms;
 };
@@ -48,7 +48,8 @@ struct account {
 	char *parent, *call_id;
 	size_t call_id_bytes;
 	const char *layout;  /* "proc", "pcap", "pcm" */
-	const char *end;     /* "unlinked", "discarded", "orphaned", "unreadable metadata", "shutdown" */
+	const char *end;     /* "ended", "discarded", "orphaned", "unreadable metadata", "stale",
+	                      * "shutdown", "running" */
 	usec_t seen, first_packet, ended; /* clock_wall; 0: never */
 	usec_t joined_after; /* [us] since seen; -1: no call data came */
 	unsigned data_elements;

@@ -245,7 +245,7 @@ struct export_call *export_call_new(const struct export_env *env, const struct e
 	x->source->end = x->why ? SOURCE_END_BAD : SOURCE_END_EOF;
 	call_source_ended(&x->source);
 	call_data_done(x->call);
-	call_end(x->call, "unlinked", clock_mono());
+	call_end(x->call, "ended", clock_mono());
 	return x;
 }
 

@@ -25,7 +25,7 @@ static struct account *sample(void)
 	a->call_id_bytes = 5;
 	a->parent = xstrdup("a%40h-1");
 	a->layout = "proc";
-	a->end = "unlinked";
+	a->end = "ended";
 	a->seen = 1795243720801310;
 	a->ended = a->seen + 12500 * MSEC;
 	a->joined_after = 15 * MSEC;
@@ -151,7 +151,7 @@ static void one_bounded_line(void **state)
 	file->stats = (struct sink_stats){ .kind = "file", .rate_hz = 16000, .channels = 2,
 		.put = 16000, .sent = 12000, .dropped = 4000 };
 	line = account_line(a);
-	assert_non_null(strstr(line, "unlinked after 12.5 s: joined after 15 ms, 1 streams, 100 packets, "
+	assert_non_null(strstr(line, "ended after 12.5 s: joined after 15 ms, 1 streams, 100 packets, "
 		"50 lost, 7 late, 1 refused, 11 undecodable; 400 ms decoded, 500 ms forwarded, "
 		"400 ms dropped; 750 ms recorded, 250 ms dropped"));
 	free(line);

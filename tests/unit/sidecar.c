@@ -23,7 +23,7 @@ static const struct sidecar_file files[] = {
 
 /* The least that docs/account.schema.json takes. */
 static const char account[] = "{\"number\":7,\"call-id\":\"a@b\",\"parent\":null,\"layout\":\"proc\","
-	"\"end\":\"unlinked\",\"seen\":null,\"first-packet\":null,\"ended\":null,"
+	"\"end\":\"ended\",\"seen\":null,\"first-packet\":null,\"ended\":null,"
 	"\"joined-after-ms\":null,\"data-elements\":0,\"data\":null,\"metadata\":null,\"tags\":[],"
 	"\"streams\":[],\"sinks\":[],\"events\":[],\"events-omitted\":0,\"unclaimed\":0,"
 	"\"forward-to\":{\"messages\":0,\"dropped\":0}}";
