@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "base/counters.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/span.h"
 
@@ -22,19 +23,29 @@
 #define REPLACE_AT_LEAST ((size_t)16 * 1024 * 1024) /* [bytes] appended before it is worth it */
 
 struct entry {
-	char *name;
+	UT_hash_handle hh;
 	uint64_t inode, position;
-	bool finished;
-	bool gone;             /* to be said in the journal, then freed */
+	usec_t noted;
 	struct entry *changed; /* next that the journal does not have yet */
 	bool is_changed;
-	UT_hash_handle hh;
+	bool finished;
+	bool gone;             /* to be said in the journal, then freed */
+	char name[];
+};
+
+struct line {
+	char name[CONSUMED_MAX_NAME + 1];
+	uint64_t inode, position;
+	bool finished, gone;
 };
 
 struct consumed {
 	MAGIC_MEMBER;
 	char *path;
-	struct entry *entries;
+	unsigned max;
+	usec_t forget_after;
+	bool loaded;
+	struct entry *entries; /* in the order in which they were noted last */
 	struct entry *changed, **last_changed; /* in the order it happened */
 	size_t appended;       /* [bytes] since the journal was replaced */
 	size_t size;           /* [bytes] after that */
@@ -48,7 +59,7 @@ static void put_escaped(FILE *f, const char *name)
 		if (*p <= ' ' || *p >= 0x7f || *p == '%' || *p == '#')
 			fprintf(f, "%%%02X", (unsigned char)*p);
 		else
-			putc(*p, f);
+			putc_unlocked(*p, f);
 }
 
 static void put_line(FILE *f, const struct entry *e)
@@ -58,8 +69,7 @@ static void put_line(FILE *f, const struct entry *e)
 		e->gone ? "gone" : e->finished ? "finished" : "running");
 }
 
-/* name: CONSUMED_MAX_NAME + 1 bytes. */
-static bool parse_line(struct span line, char *name, struct entry *e)
+static bool parse_line(struct span line, struct line *out)
 {
 	struct span word[4];
 	ptrdiff_t n;
@@ -67,18 +77,15 @@ static bool parse_line(struct span line, char *name, struct entry *e)
 	for (unsigned i = 0; i < 4; i++)
 		if (!span_word(&line, &word[i]))
 			return false;
-	n = span_unescape(word[0], (uint8_t *)name, CONSUMED_MAX_NAME);
-	if (n <= 0 || memchr(name, '\0', (size_t)n) || line.n)
+	n = span_unescape(word[0], (uint8_t *)out->name, CONSUMED_MAX_NAME);
+	if (n <= 0 || memchr(out->name, '\0', (size_t)n) || line.n)
 		return false;
-	name[n] = '\0';
-	*e = (struct entry){
-		.name = name,
-		.finished = span_is(word[3], "finished"),
-		.gone = span_is(word[3], "gone"),
-	};
-	return span_number(word[1], UINT64_MAX, &e->inode) &&
-	       span_number(word[2], UINT64_MAX, &e->position) &&
-	       (e->finished || e->gone || span_is(word[3], "running"));
+	out->name[n] = '\0';
+	out->finished = span_is(word[3], "finished");
+	out->gone = span_is(word[3], "gone");
+	return span_number(word[1], UINT64_MAX, &out->inode) &&
+	       span_number(word[2], UINT64_MAX, &out->position) &&
+	       (out->finished || out->gone || span_is(word[3], "running"));
 }
 
 /* ---- the table ---- */
@@ -91,12 +98,6 @@ static struct entry *find(struct consumed *c, const char *name)
 	return e;
 }
 
-static void entry_free(struct entry *e)
-{
-	free(e->name);
-	free(e);
-}
-
 static void take_out(struct consumed *c, struct entry *e)
 {
 	must(!e->gone);
@@ -104,30 +105,62 @@ static void take_out(struct consumed *c, struct entry *e)
 	if (e->is_changed)
 		e->gone = true; /* consumed_take frees it */
 	else
-		entry_free(e);
+		free(e);
 }
 
-static struct entry *find_or_add(struct consumed *c, const char *name)
+static void append(struct consumed *c, struct entry *e, usec_t now)
+{
+	e->noted = now;
+	HASH_ADD_KEYPTR(hh, c->entries, e->name, strlen(e->name), e);
+}
+
+/* What has to be kept goes to the end, so that it keeps no other. */
+static void forget_old(struct consumed *c, usec_t now)
+{
+	struct entry *e;
+
+	while ((e = c->entries) && now - e->noted > c->forget_after) {
+		if (e->finished && !e->inode) {
+			take_out(c, e);
+			continue;
+		}
+		HASH_DEL(c->entries, e);
+		append(c, e, now);
+	}
+}
+
+/* Of a journal that holds more, the last ones count. */
+static void make_room(struct consumed *c)
+{
+	if (HASH_COUNT(c->entries) < c->max)
+		return;
+	if (c->loaded) {
+		counter_add(COUNT_CONSUMED_DROPPED, 1);
+		if (c->entries->finished)
+			log_warn_limited("more than %u pcaps have been consumed that are not older "
+				"than pcap-max-age: after a restart the oldest would be consumed "
+				"again; a lower pcap-max-age prevents it", c->max);
+	}
+	take_out(c, c->entries);
+}
+
+static struct entry *set(struct consumed *c, const char *name, const struct entry *to)
 {
 	struct entry *e = find(c, name);
+	size_t n = strlen(name);
 
-	if (e)
-		return e;
-	if (HASH_COUNT(c->entries) >= CONSUMED_MAX) {
-		counter_add(COUNT_CONSUMED_DROPPED, 1);
-		take_out(c, c->entries);
+	if (e) {
+		HASH_DEL(c->entries, e);
+	} else {
+		make_room(c);
+		e = xalloc(sizeof(*e) + n + 1);
+		memcpy(e->name, name, n);
 	}
-	e = xnew(struct entry);
-	e->name = xstrdup(name);
-	HASH_ADD_KEYPTR(hh, c->entries, e->name, strlen(e->name), e);
-	return e;
-}
-
-static void set(struct entry *e, const struct entry *to)
-{
+	append(c, e, to->noted);
 	e->inode = to->inode;
 	e->position = to->position;
 	e->finished = to->finished;
+	return e;
 }
 
 static void mark_changed(struct consumed *c, struct entry *e)
@@ -155,17 +188,16 @@ bool consumed_find(struct consumed *c, const char *name, uint64_t inode,
 }
 
 void consumed_note(struct consumed *c, const char *name, uint64_t inode,
-	uint64_t position, bool finished)
+	uint64_t position, bool finished, usec_t now)
 {
-	struct entry to = { .inode = inode, .position = position, .finished = finished };
-	struct entry *e;
+	struct entry to = { .inode = inode, .position = position, .finished = finished,
+		.noted = now };
 
 	must(c->magic == CONSUMED_MAGIC && *name);
 	if (strlen(name) > CONSUMED_MAX_NAME)
 		return; /* longer than any file name of the spool */
-	e = find_or_add(c, name);
-	set(e, &to);
-	mark_changed(c, e);
+	forget_old(c, now);
+	mark_changed(c, set(c, name, &to));
 }
 
 /* ---- the journal ---- */
@@ -198,7 +230,7 @@ static void settle_changed(struct consumed *c)
 		e->is_changed = false;
 		e->changed = NULL;
 		if (e->gone)
-			entry_free(e);
+			free(e);
 		e = next;
 	}
 }
@@ -310,27 +342,28 @@ int consumed_write(const char *path, enum consumed_work work, const char *text)
 
 /* ---- start ---- */
 
-static void load_line(struct consumed *c, struct span line)
+static void load_line(struct consumed *c, struct span text, usec_t now)
 {
-	char name[CONSUMED_MAX_NAME + 1];
-	struct entry to, *known;
+	struct line l;
+	struct entry *known;
 
-	if (!line.n)
+	if (!text.n)
 		return;
-	if (!parse_line(line, name, &to)) {
+	if (!parse_line(text, &l)) {
 		counter_add(COUNT_CONSUMED_BAD_LINES, 1);
 		return;
 	}
-	if (!to.gone) {
-		set(find_or_add(c, name), &to);
+	if (!l.gone) {
+		set(c, l.name, &(struct entry){ .inode = l.inode, .position = l.position,
+			.finished = l.finished, .noted = now });
 		return;
 	}
-	known = find(c, name);
+	known = find(c, l.name);
 	if (known)
 		take_out(c, known);
 }
 
-static void load(struct consumed *c, struct span text)
+static void load(struct consumed *c, struct span text, usec_t now)
 {
 	struct span line;
 
@@ -338,10 +371,10 @@ static void load(struct consumed *c, struct span text)
 	while (text.n && text.p[text.n - 1] != '\n')
 		text.n--;
 	while (span_line(&text, &line))
-		load_line(c, line);
+		load_line(c, line, now);
 }
 
-static int read_journal(struct consumed *c)
+static int read_journal(struct consumed *c, usec_t now)
 {
 	int fd = open(c->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	struct stat st;
@@ -359,7 +392,7 @@ static int read_journal(struct consumed *c)
 	while (have < (size_t)st.st_size &&
 	       (n = read(fd, text + have, (size_t)st.st_size - have)) > 0)
 		have += (size_t)n;
-	load(c, span_of(text, have));
+	load(c, span_of(text, have), now);
 	free(text);
 	close(fd);
 	return n < 0 ? -EIO : 0;
@@ -374,18 +407,21 @@ static void drop_unwanted(struct consumed *c, consumed_keep_fn *keep, void *arg)
 			take_out(c, e);
 }
 
-struct consumed *consumed_open(const char *dir, consumed_keep_fn *keep, void *arg, int *error)
+struct consumed *consumed_open(const struct consumed_opts *o, usec_t now, int *error)
 {
 	struct consumed *c = xnew(struct consumed);
 	char *text;
 
 	c->magic = CONSUMED_MAGIC;
 	c->last_changed = &c->changed;
-	c->path = xasprintf("%s/consumed", dir);
-	*error = read_journal(c);
+	c->path = xasprintf("%s/consumed", o->dir);
+	c->max = o->max;
+	c->forget_after = o->forget_after;
+	*error = read_journal(c, now);
+	c->loaded = true;
 	if (!*error) {
-		if (keep)
-			drop_unwanted(c, keep, arg);
+		if (o->keep)
+			drop_unwanted(c, o->keep, o->arg);
 		text = text_of(c, write_all, &c->size);
 		*error = consumed_write(c->path, CONSUMED_REPLACE, text);
 		free(text);

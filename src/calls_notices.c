@@ -148,7 +148,7 @@ static void on_consumed(struct calls *t, const struct known *k, const struct not
 {
 	if (k->layout != SPOOL_PROC && t->parts.consumed)
 		consumed_note(t->parts.consumed, k->parent, k->inode, n->position,
-			n->finished);
+			n->finished, clock_mono());
 }
 
 static void on_over(struct calls *t, struct notice *n)

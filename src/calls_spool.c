@@ -55,7 +55,7 @@ static bool leave_alone(struct calls *t, const char *parent, const struct known 
 	if (!proc && !k)
 		return false;
 	if (proc && layout == SPOOL_PCAP && t->parts.consumed)
-		consumed_note(t->parts.consumed, parent, 0, LEFT_ALONE, true);
+		consumed_note(t->parts.consumed, parent, 0, LEFT_ALONE, true, clock_mono());
 	if (!t->said_twice)
 		log_info("call %s is in the spool twice (recording-method = all?): such calls are "
 			"read from %s", log_mark(parent),

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -16,9 +15,9 @@
 #include "calldata/join.h"
 #include "calls.h"
 #include "directory.h"
+#include "journal.h"
 #include "recorder.h"
 #include "sink/writer.h"
-#include "spool/consumed.h"
 #include "spool/spool.h"
 #include "status/status.h"
 
@@ -284,30 +283,6 @@ static void start_readers(struct daemon *d)
 		.max_waiting = OPENERS_WAITING, .hang_after = OPENER_HANG }, calls_opened, d->calls);
 }
 
-/* Whether a pcap that the journal names is still in the spool. */
-/* inode 0: any. */
-static bool is_there(const char *dir, const char *below, const char *name, const char *suffix,
-	uint64_t inode)
-{
-	char *path = xasprintf("%s%s%s%s", dir, below, name, suffix);
-	struct stat st;
-	bool there = lstat(path, &st) == 0 && (!inode || st.st_ino == inode);
-
-	free(path);
-	return there;
-}
-
-static bool keep_consumed(void *arg, const char *name, uint64_t inode)
-{
-	struct daemon *d = OBJ(arg, struct daemon, DAEMON_MAGIC);
-	const struct config *c = d->config;
-
-	if (!inode)
-		return is_there(c->spool_dir, "/pcaps/", name, ".pcap", 0);
-	return c->pcm_dir && (is_there(c->pcm_dir, "/", name, ".pcm", inode) ||
-		is_there(c->pcm_dir, "/", name, ".wav", inode));
-}
-
 /* -ETIMEDOUT, too, is no reason not to start. */
 static int need_directory(struct daemon *d, const char *dir, const char *option)
 {
@@ -331,7 +306,7 @@ static void start_memory(struct daemon *d)
 	error = c->state_dir_given ? need_directory(d, c->state_dir, "state-dir") :
 		directory_make(d->writer, c->state_dir, NULL);
 	if (error != -ETIMEDOUT)
-		d->consumed = consumed_open(c->state_dir, keep_consumed, d, &error);
+		d->consumed = journal_open(c, &error);
 	if (!d->consumed)
 		log_warn("%s cannot be used (%s): after a restart, recordings may be consumed "
 			"twice; name another directory with state-dir", c->state_dir,

@@ -208,9 +208,9 @@ bool consumed_find(struct consumed *c, const char *name, uint64_t inode, uint64_
 }
 
 void consumed_note(struct consumed *c, const char *name, uint64_t inode, uint64_t position,
-	bool finished)
+	bool finished, usec_t now)
 {
-	(void)c;
+	(void)c, (void)now;
 	assert_true(finished && !inode);
 	t.noted_position = position;
 	snprintf(t.noted, sizeof(t.noted), "%s", name);
