@@ -42,7 +42,7 @@ static void pcap_call_lives_and_dies(void **state)
 /* With recording-method = all rtpengine makes these files, then a metafile, and writes then. */
 static void pcap_call_begins_with_what_is_written(void **state)
 {
-	int fd;
+	int fd, alone;
 
 	(void)state;
 	make_pcap_dirs();
@@ -51,15 +51,20 @@ static void pcap_call_begins_with_what_is_written(void **state)
 	append("spool/tmp/rtpengine-meta-run" TAG_A ".tmp", "/b.pcap\n\n");
 	fd = open(path_of("spool/pcaps/run" TAG_A ".pcap"), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
 	assert_true(fd >= 0);
-	close(open(path_of("spool/pcaps/long" TAG_A ".pcap"), O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
-	want("end 0 long" TAG_A); /* all that came before has been looked at */
-	assert_int_equal(count("call "), 1);
+	alone = open(path_of("spool/pcaps/alone" TAG_A ".pcap"), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	assert_true(alone >= 0);
+	section("spool/z" TAG_A ".meta", "CALL-ID", "z");
+	want("[z]"); /* all that came before has been looked at */
+	assert_int_equal(count("call 1"), 0);
+	assert_int_equal(write(alone, "x", 1), 1);
+	want("grew alone");
 	append("spool/tmp/rtpengine-meta-" P ".tmp", OFFER);
 	want("call 1 " P);
 	assert_int_equal(write(fd, "x", 1), 1);
 	want("grew run");
 	close(fd);
-	assert_int_equal(count("call "), 3);
+	close(alone);
+	assert_int_equal(count("call 1"), 3);
 }
 
 /* The descriptor that rtpengine has of metadata in tmp/. */
