@@ -35,7 +35,7 @@ static enum spool_answer answer_of(struct calls *t, const char *parent, enum spo
 	if (finished && *position == LEFT_ALONE)
 		return SPOOL_REFUSED;
 	if (finished && (!file || *position == file->bytes))
-		return SPOOL_CONSUMED; /* nearly all are, in a scan: the calls need not be gone through */
+		return SPOOL_CONSUMED; /* nearly all are, in a scan: that is the quick answer */
 	if (is_being_read(t, parent))
 		return t->parts.consumed ? SPOOL_ENDING : SPOOL_CONSUMED;
 	if (file && (*position > file->bytes || (finished && layout == SPOOL_PCAP)))
