@@ -195,6 +195,26 @@ bool disk_taken(const char *path)
 	return lstat(path, &st) == 0;
 }
 
+uint64_t disk_directory(const char *path)
+{
+	char *dir = parent_of(path);
+	struct stat st;
+	uint64_t inode = stat(dir, &st) == 0 ? st.st_ino : 0;
+
+	free(dir);
+	return inode;
+}
+
+/* The directory first: it may be mounted in between. */
+bool disk_is_gone(const char *path, uint64_t directory)
+{
+	struct stat st;
+
+	if (directory && disk_directory(path) != directory)
+		return false;
+	return lstat(path, &st) < 0 && errno == ENOENT;
+}
+
 /* NFS and old file systems do not know RENAME_NOREPLACE; some have no hard links either, there the
  * look before is all there is. */
 int disk_rename_new(const char *from, const char *to)

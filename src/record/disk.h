@@ -32,6 +32,10 @@ int disk_load(const char *path, uint8_t *out, size_t max, size_t *n);
 
 bool disk_is_below(const char *path, const char *dir); /* by their text; or the same */
 bool disk_taken(const char *path); /* there is something of that name */
+uint64_t disk_directory(const char *path); /* inode of the one that it is in; 0: there is none */
+/* There is nothing of that name in the directory with that inode (0: whichever it is). Not so while
+ * a file system is not mounted, or when nobody can tell. */
+bool disk_is_gone(const char *path, uint64_t directory);
 int disk_rename_new(const char *from, const char *to); /* -EEXIST: the name is taken */
 int disk_sync_parent(const char *path);
 /* Begins a pass over the file system of fd, a file at path, unless one runs or began less than

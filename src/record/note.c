@@ -65,14 +65,16 @@ static bool json_number(const json_t *object, const char *key, int64_t min, int6
 
 char *note_json(const struct note *n)
 {
-	json_t *o = json_pack("{s:i, s:o, s:o, s:o, s:s, s:b, s:i, s:i, s:i, s:I, s:I, s:i, s:i, s:i}",
+	json_t *o = json_pack(
+		"{s:i, s:o, s:o, s:o, s:s, s:b, s:i, s:i, s:i, s:I, s:I, s:i, s:i, s:i, s:I}",
 		"version", 1,
 		"path", text_json(n->path), "parent", text_json(n->parent),
 		"label", text_json(n->label),
 		"format", format_name[n->format], "growing", (int)n->growing,
 		"channels", (int)n->channels, "rate_hz", (int)n->rate_hz,
 		"mp3_bitrate", (int)n->mp3_bitrate, "started", (json_int_t)n->started,
-		"frames", (json_int_t)n->frames, "mode", n->mode, "owner", n->owner, "group", n->group);
+		"frames", (json_int_t)n->frames, "mode", n->mode, "owner", n->owner, "group", n->group,
+		"directory", (json_int_t)n->directory);
 	char *text;
 
 	must(o);
@@ -156,6 +158,7 @@ bool note_parse(struct span bytes, struct note *out)
 		.parent = json_text(o, "parent", MAX_NAME_TEXT),
 		.label = json_text(o, "label", MAX_NAME_TEXT),
 		.growing = json_is_true(json_object_get(o, "growing")),
+		.directory = (uint64_t)json_integer_value(json_object_get(o, "directory")),
 	};
 	good = out->path && out->parent && out->label && path_is_plain(out->path) &&
 		parse_format(o, &out->format) && parse_numbers(o, out);

@@ -17,6 +17,7 @@ struct note {
 	usec_t started;
 	int64_t frames;        /* its end is decided: how many it has; -1: it goes on */
 	int mode, owner, group;
+	uint64_t directory;    /* inode of the one that the file was made in; 0: not known */
 };
 
 void note_fini(struct note *);

@@ -168,7 +168,7 @@ static bool ends_with(const char *name, const char *suffix)
 }
 
 /* Somebody was killed between making a file and naming its note: it gets its name. What is no note, or
- * one without a file, goes. */
+ * one whose file is gone, goes. */
 static void adopt(const char *state, const char *tmp)
 {
 	struct note n;
@@ -176,7 +176,7 @@ static void adopt(const char *state, const char *tmp)
 
 	if (notes_load(tmp, &n) == 0) {
 		part = xasprintf("%s%s", n.path, n.growing ? "" : ".part");
-		if (disk_taken(part))
+		if (!disk_is_gone(part, n.directory))
 			name_note(tmp, state, hash(n.parent, n.label), &file);
 		free(part);
 	}

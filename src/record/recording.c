@@ -138,6 +138,7 @@ struct note recording_note(const struct recording *r)
 		.mp3_bitrate = r->opts.mp3_bitrate, .rate_hz = r->opts.rate_hz,
 		.started = r->opts.started, .frames = r->ended ? (int64_t)r->frames : -1,
 		.mode = r->opts.mode, .owner = r->opts.owner, .group = r->opts.group,
+		.directory = r->directory,
 	};
 }
 
@@ -181,6 +182,7 @@ static int create_file(struct recording *r)
 		free(r->file);
 		r->path = recording_free_path(r->opts.path, &number);
 		r->file = r->opts.growing ? xstrdup(r->path) : xasprintf("%s.part", r->path);
+		r->directory = disk_directory(r->file);
 		prepare_note(r);
 		fd = disk_create(r->file, FILE_MODE);
 		if (fd < 0 && (fd != -EEXIST || i == MAX_RACES))

@@ -13,6 +13,7 @@ struct recording {
 	struct recording_opts opts; /* strings are ours; path: as asked, without number */
 	char *path;        /* of the finished file */
 	char *file;        /* what is written: path.part, or path */
+	uint64_t directory; /* inode of the one that file is in; 0: not known */
 	char *note;        /* its file; NULL: none */
 	char *prepared;    /* what becomes it when there is a file */
 	int fd;            /* locked: nobody recovers what somebody writes */

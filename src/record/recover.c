@@ -92,7 +92,8 @@ static int repair(struct recording *r)
 }
 
 /* From a note, and whatever the file is by now, made right. Takes the note and its file's name.
- * NULL: *error: -ENOENT: the file is gone, -EBUSY: somebody writes it, -EBADMSG: it is not ours. */
+ * NULL: *error: -ENOENT: the file is gone, -ENOMEDIUM: so is its directory, -EBUSY: somebody
+ * writes it, -EBADMSG: it is not ours. */
 static struct recording *reopen(struct note *n, char **file, const char *state, int *error)
 {
 	struct recording *r = recording_new(&(struct recording_opts){
@@ -104,12 +105,15 @@ static struct recording *reopen(struct note *n, char **file, const char *state, 
 
 	r->path = xstrdup(n->path);
 	r->file = r->opts.growing ? xstrdup(n->path) : xasprintf("%s.part", n->path);
+	r->directory = n->directory;
 	r->note = *file;
 	*file = NULL;
 	r->ended = n->frames >= 0;
 	r->frames = r->ended ? (uint64_t)n->frames : 0;
 	note_fini(n);
 	fd = disk_open(r->file, O_RDWR);
+	if (fd == -ENOENT && !disk_is_gone(r->file, r->directory))
+		fd = -ENOMEDIUM;
 	r->fd = fd < 0 ? -1 : fd;
 	*error = fd < 0 ? fd : repair(r);
 	if (*error == -EINVAL || *error == -ELOOP)
@@ -135,7 +139,7 @@ struct recording *recording_resume(const struct recording_opts *o, uint64_t *fra
 		note_fini(&n);
 		free(file);
 	}
-	if (*error == -ENOENT || *error == -EBADMSG)
+	if (*error == -ENOENT || *error == -ENOMEDIUM || *error == -EBADMSG)
 		*error = 0; /* as if there were nothing: the next start says what it is */
 	if (r && (r->encoded || r->ended))
 		recording_free(&r);
@@ -190,11 +194,17 @@ static bool stays(const struct recovery *v, const struct note *n, const char *fi
 	return v->keep && v->keep(v->arg, n->parent, file) && is_newest(v, n, file);
 }
 
+static const char *reason(int err)
+{
+	return err == -ENOMEDIUM ? "its directory is another one now: is its disk mounted?" :
+		strerror(-err);
+}
+
 static void give_up(const char *file, int err)
 {
 	counter_add(COUNT_REC_UNRECOVERABLE, 1);
 	log_warn_limited("a recording of an earlier run cannot be recovered: %s: %s", file,
-		strerror(-err));
+		reason(err));
 }
 
 static void publish(struct recovery *v, struct recording *r, const char *file)

@@ -35,6 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(note_parse(span_text(json), &again));
 	must(strcmp(n.path, again.path) == 0 && strcmp(n.parent, again.parent) == 0);
 	must(strcmp(n.label, again.label) == 0 && n.started == again.started);
+	must(n.directory == again.directory);
 	free(json);
 	note_fini(&n);
 	note_fini(&again);

@@ -231,6 +231,29 @@ class RecordRepair(CrashCase):
         subprocess.run(["umount", disk], check=True)
         return behind
 
+    def test_not_mounted(self):
+        """The disk is mounted after the daemon has started: the next start publishes what is there."""
+        daemon = self.recorder(None)
+        speaker = Speaker(daemon)
+        speaker.speak(150)
+        daemon.kill()
+        speaker.end()
+        away = self.out + "-away"
+        os.rename(self.out, away)
+        os.mkdir(self.out)
+        early = self.recorder(None, name="early")
+        wait_for("a word of both", lambda: early.status().get("rec_unrecoverable") == 2)
+        self.assertIn("mounted", early.text())
+        self.assertEqual(early.stop(), 0)
+        os.rmdir(self.out)
+        os.rename(away, self.out)
+        again = self.recorder(None, name="again")
+        self.wait_published(2)
+        for sidecar in self.sidecars().values():
+            self.assertTrue(sidecar["recovered"])
+            self.assertEqual(sidecar["call"]["call-id"], "by-hand")
+        self.assertEqual(again.stop(), 0)
+
     # ---- notes
 
     def note(self, **kw):

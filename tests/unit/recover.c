@@ -300,6 +300,37 @@ static void test_recover_is_tried_again(void **state)
 	assert_int_equal(notes(), 0);
 }
 
+/* The disk is not mounted, or not yet: an empty directory in its place, or none at all. */
+static void test_recover_waits_for_its_directory(void **state)
+{
+	uint64_t bad = counter_sum(COUNT_REC_UNRECOVERABLE), frames;
+	struct recording_opts o = options();
+	struct recording *r = create(&o);
+	char command[400];
+	int err;
+
+	(void)state;
+	write_frames(r, 0, 500);
+	recording_close(&r);
+	snprintf(command, sizeof(command), "cd %s/out && mv a.b away && mkdir a.b", dir);
+	assert_int_equal(system(command), 0);
+	recover();
+	assert_null(recording_resume(&o, &frames, &err));
+	assert_int_equal(err, 0);
+	snprintf(command, sizeof(command), "cd %s/out && rmdir a.b", dir);
+	assert_int_equal(system(command), 0);
+	recover();
+	assert_int_equal(counter_sum(COUNT_REC_UNRECOVERABLE), bad + 2);
+	assert_int_equal(told, 0);
+	assert_int_equal(notes(), 1);
+	snprintf(command, sizeof(command), "cd %s/out && mv away a.b", dir);
+	assert_int_equal(system(command), 0);
+	recover();
+	assert_int_equal(told, 1);
+	assert_int_equal(header_of(name).frames, 500);
+	assert_int_equal(notes(), 0);
+}
+
 /* Dies at a random place; tells by the pipe what it has handed over, and what is synced. */
 static void crash_at_random(unsigned seed, int out)
 {
@@ -412,6 +443,7 @@ int main(void)
 		TEST(test_power_cut),
 		TEST(test_recover_growing),
 		TEST(test_recover_is_tried_again),
+		TEST(test_recover_waits_for_its_directory),
 	};
 
 	log_set_level(LOG_CLASS_CORE, 3); /* what is said of bad files is meant for operators */
