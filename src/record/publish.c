@@ -197,6 +197,16 @@ struct listener {
 	void *arg;
 };
 
+/* It has its name: to try again would be to give it a second one. */
+static void sync_name(const struct recording *r)
+{
+	int err = disk_sync_parent(r->path);
+
+	if (err)
+		log_warn_limited("%s may not outlast a power cut: its directory cannot be synced: %s",
+			log_mark(r->path), strerror(-err));
+}
+
 /* Sidecar first, then the name; another one when somebody was faster. */
 static int appear(struct recording *r, const struct listener *l, struct recording_result *out)
 {
@@ -213,7 +223,9 @@ static int appear(struct recording *r, const struct listener *l, struct recordin
 		if (!err && !r->opts.growing)
 			err = disk_rename_new(r->file, r->path);
 	}
-	return err ? err : disk_sync_parent(r->path);
+	if (!err)
+		sync_name(r);
+	return err;
 }
 
 static bool is_to_be_dropped(const struct recording *r, uint64_t frames)

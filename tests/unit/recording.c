@@ -156,6 +156,42 @@ static void test_a_name_taken_meanwhile_is_not_overwritten(void **state)
 	free(result.path);
 }
 
+/* Of what is written to a directory that may not be read, or with no descriptor left, the directory
+ * cannot be synced: it is published all the same, and once. */
+static void test_a_name_that_is_not_synced(void **state)
+{
+	struct recording_opts o = options();
+	struct rlimit before, none;
+
+	(void)state;
+	getrlimit(RLIMIT_NOFILE, &before);
+	for (unsigned growing = 0; growing < 2; growing++) {
+		struct recording_result result;
+		struct recording *r;
+		int next, err;
+
+		o.growing = growing;
+		r = create(&o);
+		assert_int_equal(write_frames(r, 0, 100), 0);
+		none = before;
+		next = dup(STDERR_FILENO);
+		none.rlim_cur = (rlim_t)next;
+		close(next);
+		setrlimit(RLIMIT_NOFILE, &none);
+		next = open(dir, O_RDONLY);
+		err = recording_publish(&r, 100, NULL, NULL, &result);
+		setrlimit(RLIMIT_NOFILE, &before);
+		assert_int_equal(next, -1);
+		assert_int_equal(err, 0);
+		assert_string_equal(result.path, name);
+		assert_int_equal(header_of(name).frames, 100);
+		assert_int_equal(files(), 1);
+		assert_int_equal(notes(), 0);
+		unlink(name);
+		free(result.path);
+	}
+}
+
 static void test_modes(void **state)
 {
 	struct recording_opts o = options();
@@ -426,6 +462,7 @@ int main(void)
 		TEST(test_empty_is_dropped),
 		TEST(test_names_are_numbered_without_limit),
 		TEST(test_a_name_taken_meanwhile_is_not_overwritten),
+		TEST(test_a_name_that_is_not_synced),
 		TEST(test_modes),
 		TEST(test_owner),
 		TEST(test_discard_leaves_nothing),
