@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/counters.h"
 #include "base/log.h"
@@ -409,20 +408,18 @@ void tape_end(struct call *c)
 
 /* ---- afterwards ---- */
 
-static void unlink_both(void *arg)
+static void remove_published(void *arg)
 {
-	char *path = arg, *sidecar = name_sidecar(path);
+	char *path = arg;
 
-	unlink(path);
-	unlink(sidecar);
-	free(sidecar);
+	recording_remove(path);
 	free(path);
 }
 
 /* On a writer's thread; a disk that has no room for it is said. */
 static void remove_file(struct call *c, char *path)
 {
-	if (writer_put(c->opts->record->writer, WRITER_WRITE, path, unlink_both, path))
+	if (writer_put(c->opts->record->writer, WRITER_WRITE, path, remove_published, path))
 		return;
 	log_warn_limited("%s was to be discarded and is still there: the disk is too slow", path);
 	free(path);

@@ -220,6 +220,7 @@ static int appear(struct recording *r, const struct listener *l, struct recordin
 		}
 		out->path = r->path;
 		err = l->before_publish ? l->before_publish(l->arg, out) : 0;
+		r->sidecar = true;
 		if (!err && !r->opts.growing)
 			err = disk_rename_new(r->file, r->path);
 	}

@@ -322,6 +322,20 @@ void recording_close(struct recording **r)
 	recording_free(r);
 }
 
+static void remove_sidecar(const char *path)
+{
+	char *sidecar = name_sidecar(path);
+
+	unlink(sidecar);
+	free(sidecar);
+}
+
+void recording_remove(const char *path)
+{
+	unlink(path);
+	remove_sidecar(path);
+}
+
 void recording_discard(struct recording **rp)
 {
 	struct recording *r = *rp;
@@ -335,6 +349,8 @@ void recording_discard(struct recording **rp)
 		unlink(part2);
 		free(part2);
 	}
+	if (r->sidecar)
+		remove_sidecar(r->path);
 	if (r->note)
 		notes_remove(r->note);
 	recording_free(rp);

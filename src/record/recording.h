@@ -78,6 +78,7 @@ int recording_publish(struct recording **, uint64_t frames,
 /* Leaves it as a crash would, but whole: the next start publishes it. Frees. */
 void recording_close(struct recording **);
 void recording_discard(struct recording **); /* nothing of it stays; frees */
+void recording_remove(const char *path); /* the same of a published one */
 
 /* At start: what earlier runs left, one call for each recording that nobody goes on with: repairs
  * and publishes it as recovered, or removes it where the memo of its call says so. keep(): true when

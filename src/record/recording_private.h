@@ -23,6 +23,7 @@ struct recording {
 	struct live *live; /* growing MP3 */
 	bool encoded;      /* a crash came between encoding and publishing: nothing to encode */
 	bool ended;        /* frames is what it will have */
+	bool sidecar;      /* path may have one: its listener was told, by us or before a crash */
 	bool recovered, resumed;
 };
 

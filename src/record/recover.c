@@ -106,6 +106,7 @@ static struct recording *reopen(struct note *n, char **file, const char *state, 
 	r->path = xstrdup(n->path);
 	r->file = r->opts.growing ? xstrdup(n->path) : xasprintf("%s.part", n->path);
 	r->directory = n->directory;
+	r->sidecar = true;
 	r->note = *file;
 	*file = NULL;
 	r->ended = n->frames >= 0;

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/check.h"
 #include "base/counters.h"
@@ -174,7 +173,7 @@ static void discard(struct file_actor *a)
 		counter_add(COUNT_REC_DISCARDED, 1);
 	recording_discard(&a->recording);
 	if (a->published)
-		unlink(a->result.path);
+		recording_remove(a->result.path);
 	free(a->result.path);
 	a->result.path = NULL;
 	a->published = false;

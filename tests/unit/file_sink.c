@@ -20,6 +20,7 @@
 #include "base/counters.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "record/name.h"
 #include "record/wave.h"
 
 #include "folder.h"
@@ -79,6 +80,16 @@ static int on_publish(void *arg, const struct recording_result *result)
 	assert_non_null(result->path);
 	told++;
 	return refuse;
+}
+
+static int write_sidecar(void *arg, const struct recording_result *result)
+{
+	char *sidecar = name_sidecar(result->path);
+	int fd = open(sidecar, O_WRONLY | O_CREAT, 0600);
+
+	free(sidecar);
+	close(fd);
+	return fd < 0 ? -EIO : on_publish(arg, result);
 }
 
 static struct file_sink_opts options(void)
@@ -475,8 +486,10 @@ static void test_discard_after_finish(void **state)
 {
 	struct file_sink_opts o = options();
 	struct file_sink_result result;
+	char *sidecar = name_sidecar(name);
 
 	(void)state;
+	o.before_publish = write_sidecar;
 	record(&o, 100);
 	shut_gate();
 	sink->ops->finish(sink);
@@ -486,8 +499,11 @@ static void test_discard_after_finish(void **state)
 	settle(is_done);
 	file_sink_result(sink, &result);
 	assert_int_equal(result.files, 0);
+	assert_int_equal(told, 1);
 	assert_false(exists(name, ".part"));
 	assert_false(exists(name, ""));
+	assert_false(exists(sidecar, ""));
+	free(sidecar);
 }
 
 static void test_publish_is_tried_again(void **state)

@@ -250,6 +250,41 @@ static void test_discard_leaves_nothing(void **state)
 	recording_discard(&r);
 }
 
+/* As a disk does that fails between the sidecar and the name. */
+static int write_sidecar_and_fail(void *arg, const struct recording_result *r)
+{
+	int err = write_sidecar(arg, r);
+
+	unlink(part);
+	return err;
+}
+
+static void test_discard_takes_the_sidecar_along(void **state)
+{
+	struct recording_opts o = options();
+	struct recording_result result;
+	struct recording *r = create(&o);
+	uint64_t frames;
+	bool dropped;
+	int err;
+
+	(void)state;
+	assert_int_equal(recording_publish(&r, 1, write_sidecar_and_fail, &dropped, &result),
+		-ENOENT);
+	assert_int_equal(files(), 1);
+	recording_discard(&r);
+	assert_int_equal(files(), 0);
+	r = create(&o);
+	recording_close(&r);
+	result.path = name;
+	write_sidecar(&dropped, &result); /* and then a crash */
+	r = recording_resume(&o, &frames, &err);
+	assert_non_null(r);
+	recording_discard(&r);
+	assert_int_equal(files(), 0);
+	assert_int_equal(notes(), 0);
+}
+
 static void test_the_listener_can_stop_it(void **state)
 {
 	struct recording_opts o = options();
@@ -466,6 +501,7 @@ int main(void)
 		TEST(test_modes),
 		TEST(test_owner),
 		TEST(test_discard_leaves_nothing),
+		TEST(test_discard_takes_the_sidecar_along),
 		TEST(test_the_listener_can_stop_it),
 		TEST(test_encoded_at_the_end),
 		TEST(test_growing_mp3),
