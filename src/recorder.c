@@ -297,7 +297,7 @@ struct recorder *recorder_new(const struct config *c, struct budget *all)
 		writer_add_dir(r->writer, *dir);
 	need_output_dirs(r->writer, c);
 	r->opts = (struct call_record_opts){
-		.writer = r->writer, .format = suffix,
+		.writer = r->writer,
 		.name = { .dir = c->output_dir, .pattern = c->output_pattern, .suffix = suffix,
 			.allow = c->output_allow_dir },
 		.fallback = { .dir = c->output_fallback_dir, .pattern = c->output_pattern,

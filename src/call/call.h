@@ -23,7 +23,6 @@ struct call_record_opts {
 	struct name_opts name;
 	struct name_opts fallback;     /* dir NULL: none */
 	struct recording_opts file;    /* what is the same for all */
-	const char *format;            /* "wav" */
 	bool single, mixed, per_media, cut_gaps, keep_empty, sidecar;
 	uint32_t rate_hz;              /* 0: as it comes */
 	enum mixer_method mix_method;

@@ -18,7 +18,6 @@ struct keepsake {
 	MAGIC_MEMBER;
 	bool sidecar;
 	struct disk_access access; /* that of the recording */
-	const char *format;
 	char *label, *account, *state, *parent;
 	uint32_t rate_hz;
 	unsigned channels;
@@ -33,7 +32,6 @@ struct keepsake *keepsake_new(const struct call_record_opts *o, const char *labe
 	k->magic = KEEPSAKE_MAGIC;
 	k->sidecar = o->sidecar;
 	k->access = (struct disk_access){ o->file.mode, -1, o->file.owner, o->file.group };
-	k->format = o->format;
 	k->label = xstrdup(label);
 	k->rate_hz = rate_hz;
 	k->channels = channels < KEEPSAKE_CHANNELS ? channels : KEEPSAKE_CHANNELS;
@@ -77,9 +75,9 @@ int keepsake_write(void *arg, const struct recording_result *r)
 {
 	const struct keepsake *k = OBJ(arg, struct keepsake, KEEPSAKE_MAGIC);
 	struct sidecar_file file = {
-		.path = r->path, .format = k->format, .label = k->label, .rate_hz = k->rate_hz,
-		.channels = r->channels, .frames = r->frames, .bytes = r->bytes,
-		.recovered = r->recovered, .started = r->started,
+		.path = r->path, .format = name_format(r->format), .label = k->label,
+		.rate_hz = k->rate_hz, .channels = r->channels, .frames = r->frames,
+		.bytes = r->bytes, .recovered = r->recovered, .started = r->started,
 		.channel_map = (const char *const *)k->who };
 	char *json, *path, *account;
 	int err;

@@ -447,6 +447,16 @@ char *name_make(const struct name_opts *o, const struct name_facts *f, const cha
 	return xstrdup(m.path);
 }
 
+const char *name_format(enum recording_format format)
+{
+	static const char *const names[] = {
+		[RECORDING_WAV] = "wav", [RECORDING_RAW] = "raw", [RECORDING_MP3] = "mp3",
+		[RECORDING_OPUS] = "opus", [RECORDING_FLAC] = "flac",
+	};
+
+	return format < sizeof(names) / sizeof(names[0]) ? names[format] : NULL;
+}
+
 /* Where the suffix begins, or the end. */
 static int without_suffix(const char *path)
 {

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/span.h"
+#include "record/recording.h"
 
 #define NAME_MAX_DIR 512 /* [bytes] of output-dir, and of a directory that a call asks for */
 
@@ -46,6 +47,7 @@ const char *name_check(const char *pattern);
  * path is the one without it. */
 char *name_make(const struct name_opts *, const struct name_facts *, const char **refused);
 
+const char *name_format(enum recording_format); /* "wav", also its suffix; NULL: beyond the last */
 /* The same path with "-N" before its suffix, for names that exist already; malloc'd. */
 char *name_numbered(const char *path, unsigned n);
 char *name_sidecar(const char *path); /* x.wav: x.json; x: x.json; malloc'd */

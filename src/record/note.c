@@ -9,16 +9,11 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "record/name.h"
 #include "record/wave.h"
 
 #define MAX_PATH_TEXT (PATH_MAX - 16) /* ".part2" and a number are added */
 #define MAX_NAME_TEXT 4096            /* parent, label */
-
-static const char *const format_name[] = {
-	[RECORDING_WAV] = "wav", [RECORDING_RAW] = "raw", [RECORDING_MP3] = "mp3",
-	[RECORDING_OPUS] = "opus", [RECORDING_FLAC] = "flac",
-};
-#define FORMATS (sizeof(format_name) / sizeof(format_name[0]))
 
 static json_t *text_json(const char *text)
 {
@@ -70,7 +65,7 @@ char *note_json(const struct note *n)
 		"version", 1,
 		"path", text_json(n->path), "parent", text_json(n->parent),
 		"label", text_json(n->label),
-		"format", format_name[n->format], "growing", (int)n->growing,
+		"format", name_format(n->format), "growing", (int)n->growing,
 		"channels", (int)n->channels, "rate_hz", (int)n->rate_hz,
 		"mp3_bitrate", (int)n->mp3_bitrate, "started", (json_int_t)n->started,
 		"frames", (json_int_t)n->frames, "mode", n->mode, "owner", n->owner, "group", n->group,
@@ -114,11 +109,9 @@ static bool parse_format(const json_t *o, enum recording_format *out)
 {
 	const char *name = json_string_value(json_object_get(o, "format"));
 
-	for (unsigned i = 0; name && i < FORMATS; i++)
-		if (strcmp(name, format_name[i]) == 0) {
-			*out = (enum recording_format)i;
+	for (*out = 0; name && name_format(*out); ++*out)
+		if (strcmp(name, name_format(*out)) == 0)
 			return true;
-		}
 	return false;
 }
 

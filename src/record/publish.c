@@ -186,6 +186,7 @@ static int measure(struct recording *r, struct recording_result *out)
 	out->frames = r->frames;
 	out->recovered = r->recovered;
 	out->resumed = r->resumed;
+	out->format = r->opts.format;
 	out->rate_hz = r->opts.rate_hz;
 	out->channels = r->opts.channels;
 	out->started = recording_started(r);

@@ -58,6 +58,7 @@ int recording_sync(struct recording *);
 
 struct recording_result {
 	char *path;            /* of the published file; malloc'd; NULL when dropped */
+	enum recording_format format;
 	uint64_t frames, bytes;
 	char sha256[65];       /* hex */
 	uint32_t rate_hz;

@@ -293,7 +293,6 @@ static void describe(struct export *e)
 			.format = format_of(o->format), .mp3_bitrate = o->mp3_bitrate,
 			.buffer_bytes = BUFFER, .mode = -1, .dir_mode = -1, .owner = -1,
 			.group = -1 },
-		.format = o->format,
 		.single = o->single, .mixed = o->mixed, .sidecar = true,
 		.keep_empty = strcmp(o->empty_calls, "keep") == 0,
 		.rate_hz = o->rate_hz,

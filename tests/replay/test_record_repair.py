@@ -63,6 +63,19 @@ class RecordRepair(CrashCase):
             who = {"stream 0": ["tag0"], "stream 1": ["tag1"], "mixed": ["tag0", "tag1"]}
             self.assertEqual([w for w in f["channel-map"] if w], who[f["label"]])
 
+    def test_another_format_is_configured(self):
+        """What was begun as WAV is published as that, and its sidecar says so."""
+        daemon = self.recorder(None)
+        speaker = Speaker(daemon, streams=1)
+        speaker.speak(150)
+        daemon.kill()
+        speaker.end()
+        again = self.recorder(None, "--output-format=opus", name="again")
+        [f] = self.wait_published(1)
+        self.assertEqual(f.said["format"], "wav")
+        self.assertEqual(again.stop(), 0)
+        self.assertEqual(len(self.sidecars()), 1)
+
     # ---- formats
 
     FORMATS = [(f, g) for f in ("wav", "raw", "mp3") for g in (False, True)] + [

@@ -47,7 +47,7 @@ static void begin(void)
 {
 	writer = writer_start(THREADS, 1000);
 	writer_add_dir(writer, out);
-	record = (struct call_record_opts){ .writer = writer, .format = "wav", .single = true,
+	record = (struct call_record_opts){ .writer = writer, .single = true,
 		.name = { .dir = out, .pattern = "%c-%t", .suffix = "wav" },
 		.file = { .state = state_dir, .format = RECORDING_WAV, .mode = -1, .dir_mode = -1,
 			.owner = -1, .group = -1 },
