@@ -234,6 +234,7 @@ static json_t *stream_json(const struct account_stream *s)
 	put_number(o, "tag", s->tag);
 	put_number(o, "media", s->media);
 	put_number(o, "component", s->component);
+	put(o, "channel", s->channel < 0 ? json_null() : json_integer(s->channel));
 	put_text(o, "interface", s->interface);
 	put_text(o, "from", s->from);
 	put_text(o, "to", s->to);

@@ -27,6 +27,7 @@ struct account_event {
 
 struct account_stream {
 	unsigned number, tag, media, component;
+	int channel;         /* of the mixed recording, from 0 on; -1: it is in none */
 	char *interface;     /* file name below the call's directory, or NULL */
 	char *from, *to;     /* addresses of the first packet, or NULL */
 	struct stream_counts count;

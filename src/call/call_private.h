@@ -141,6 +141,7 @@ void tape_update(struct leg *);
 void tape_switched(struct call *, usec_t now); /* c->recording has changed */
 void tape_ssrc_changed(struct leg *);
 void tape_tick(struct call *, usec_t now);
+int tape_channel(const struct leg *); /* of the mix, before any is shared; -1: of none */
 void tape_end(struct call *);
 void tape_free(struct leg *);
 void tape_over(struct call *); /* all sinks are done */

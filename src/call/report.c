@@ -63,6 +63,7 @@ static void report_leg(struct account *a, const struct call *c, struct leg *l)
 	s->tag = l->tag;
 	s->media = l->media;
 	s->component = l->component;
+	s->channel = tape_channel(l);
 	s->interface = copy_or_null(l->interface);
 	stream_sum(l->stream, &s->count, &s->waiting);
 	if (stream_addresses(l->stream, from, to)) {

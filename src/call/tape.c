@@ -64,6 +64,13 @@ static unsigned channel_of(const struct leg *l)
 	return l->call->opts->record->per_media ? l->section : l->tag;
 }
 
+int tape_channel(const struct leg *l)
+{
+	const struct call_record_opts *o = l->call->opts->record;
+
+	return o && o->mixed && l->component == 1 ? (int)channel_of(l) : -1;
+}
+
 /* As the mixer does it: those beyond the channels share the last one. */
 static bool is_heard_in(const struct call *c, const struct party *p, unsigned channel, unsigned n)
 {

@@ -101,6 +101,11 @@ char *memo_join(const char *earlier, const char *now)
 	return text;
 }
 
+static json_int_t number_of(const json_t *o, const char *key)
+{
+	return json_integer_value(json_object_get(o, key));
+}
+
 /* Of a list of the account, the one with that number. */
 static const json_t *numbered(const json_t *account, const char *list, json_int_t number)
 {
@@ -109,28 +114,65 @@ static const json_t *numbered(const json_t *account, const char *list, json_int_
 	for (size_t i = 0; i < json_array_size(array); i++) {
 		const json_t *o = json_array_get(array, i);
 
-		if (json_integer_value(json_object_get(o, "number")) == number)
+		if (number_of(o, "number") == number)
 			return o;
 	}
 	return NULL;
 }
 
+static const char *name_of(const json_t *party)
+{
+	return *text_of(party, "role") ? text_of(party, "role") : text_of(party, "tag");
+}
+
+/* Those beyond the channels share the last one. */
+static bool is_heard_in(const json_t *account, json_int_t tag, unsigned channel, unsigned channels)
+{
+	const json_t *streams = json_object_get(account, "streams");
+
+	for (size_t i = 0; i < json_array_size(streams); i++) {
+		const json_t *stream = json_array_get(streams, i);
+		const json_t *own = json_object_get(stream, "channel");
+		json_int_t n = json_integer_value(own);
+
+		if (json_is_integer(own) && number_of(stream, "tag") == tag &&
+		    (n < channels ? n : channels - 1) == channel)
+			return true;
+	}
+	return false;
+}
+
+/* Oldest first, with + between them, as the call names them. Malloc'd. */
+static char *who_is_in(const json_t *account, unsigned channel, unsigned channels)
+{
+	const json_t *parties = json_object_get(account, "tags");
+	char *all = xstrdup("");
+
+	for (size_t i = 0; i < json_array_size(parties); i++) {
+		const json_t *party = json_array_get(parties, i);
+		char *more;
+
+		if (!*name_of(party) ||
+		    !is_heard_in(account, number_of(party, "number"), channel, channels))
+			continue;
+		more = xasprintf("%s%s%s", name_of(party), *all ? "+" : "", all);
+		free(all);
+		all = more;
+	}
+	return all;
+}
+
 char *memo_who(const char *account, const char *label, unsigned channels, unsigned channel)
 {
 	json_t *o = parse(account);
-	json_int_t tag = channel;
-	const json_t *party;
 	unsigned number;
 	char *who;
 
 	if (sscanf(label, "stream %u", &number) == 1)
-		tag = json_integer_value(json_object_get(numbered(o, "streams", number), "tag"));
-	party = numbered(o, "tags", tag);
-	if (strcmp(label, "mixed") == 0 && channels == 1)
-		who = xstrdup("all");
+		who = xstrdup(name_of(numbered(o, "tags",
+			number_of(numbered(o, "streams", number), "tag"))));
 	else
-		who = xstrdup(*text_of(party, "role") ? text_of(party, "role") :
-			text_of(party, "tag"));
+		who = channels > 1 ? who_is_in(o, channel, channels) : xstrdup("all");
 	json_decref(o);
 	return who;
 }

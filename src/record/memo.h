@@ -13,8 +13,8 @@
  * call data, metadata, when it began, its events. Either may be NULL, or no account at all: then
  * the other one. Malloc'd, NULL when both are nothing. Pure. */
 char *memo_join(const char *earlier, const char *now);
-/* Who is in that channel of a recording of that label: "caller", a tag, "all", or "". Malloc'd.
- * Pure. */
+/* Who is in that channel of a recording of that label: "caller", a tag, "all", several with +
+ * between them, or "". Malloc'd. Pure. */
 char *memo_who(const char *account, const char *label, unsigned channels, unsigned channel);
 
 /* Below: on disk, may wait. */

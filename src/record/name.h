@@ -47,7 +47,7 @@ const char *name_check(const char *pattern);
  * path is the one without it. */
 char *name_make(const struct name_opts *, const struct name_facts *, const char **refused);
 
-const char *name_format(enum recording_format); /* "wav", also its suffix; NULL: beyond the last */
+const char *name_format(enum recording_format); /* "wav", its suffix; NULL: beyond them */
 /* The same path with "-N" before its suffix, for names that exist already; malloc'd. */
 char *name_numbered(const char *path, unsigned n);
 char *name_sidecar(const char *path); /* x.wav: x.json; x: x.json; malloc'd */

@@ -31,7 +31,7 @@ def notes_of(daemon):
 
 class Speaker:
     """A call by hand, both sides with a tone, on time: packet n is of n * 20 ms after the first."""
-    HZ = 440, 1000
+    HZ = 440, 1000, 1700
 
     def __init__(self, daemon, parent="by-hand-0123456789abcdef", streams=2):
         self.hand = Hand(daemon, parent)

@@ -76,6 +76,26 @@ class RecordRepair(CrashCase):
         self.assertEqual(again.stop(), 0)
         self.assertEqual(len(self.sidecars()), 1)
 
+    def test_channels_of_media(self):
+        """Those of the crashed run, whatever is configured now."""
+        options = "--output-mixed", "--mix-method=channels", "--mix-num-inputs=2"
+        daemon = self.recorder(None, *options, "--output-mixed-per-media")
+        speaker = Speaker(daemon, streams=3)
+        for n, section in (0, 1), (1, 0), (2, 1):
+            speaker.hand.section(f"STREAM {n} details", f"TAG {n} MEDIA {n} COMPONENT 1 FLAGS 0 "
+                f"MEDIA-SDP-ID {section}")
+        speaker.speak(100)
+        wait_for("the memo", lambda: read(os.path.join(daemon.state, "recordings",
+            "by-hand-0123456789abcdef.call")).count(b'"channel":1') == 2)
+        daemon.kill()
+        speaker.end()
+        again = self.recorder(None, *options, name="again")
+        self.wait_published(4)
+        who = {f["label"]: f["channel-map"] for s in self.sidecars().values() for f in s["files"]}
+        self.assertEqual(who["mixed"], ["tag1", "tag0+tag2"])
+        self.assertEqual(who["stream 2"], ["tag2"])
+        self.assertEqual(again.stop(), 0)
+
     # ---- formats
 
     FORMATS = [(f, g) for f in ("wav", "raw", "mp3") for g in (False, True)] + [

@@ -58,8 +58,10 @@ static void test_join(void **state)
 
 static void check_who(const char *label, unsigned channels, unsigned channel, const char *want)
 {
-	static const char account[] = "{\"tags\":[{\"number\":0,\"tag\":\"t0\",\"role\":\"caller\"},"
-		"{\"number\":1,\"tag\":\"t1\",\"role\":\"\"}],\"streams\":[{\"number\":3,\"tag\":1}]}";
+	static const char account[] = "{\"tags\":[{\"number\":1,\"tag\":\"t1\",\"role\":\"\"},"
+		"{\"number\":0,\"tag\":\"t0\",\"role\":\"caller\"}],\"streams\":["
+		"{\"number\":0,\"tag\":0,\"channel\":0},{\"number\":2,\"tag\":0,\"channel\":2},"
+		"{\"number\":3,\"tag\":1,\"channel\":2},{\"number\":4,\"tag\":1,\"channel\":null}]}";
 	char *who = memo_who(account, label, channels, channel);
 
 	assert_string_equal(who, want);
@@ -73,8 +75,10 @@ static void test_who(void **state)
 	(void)state;
 	check_who("mixed", 1, 0, "all");
 	check_who("mixed", 2, 0, "caller");
-	check_who("mixed", 4, 1, "t1");
-	check_who("mixed", 4, 2, "");
+	check_who("mixed", 2, 1, "caller+t1"); /* it is shared */
+	check_who("mixed", 4, 1, "");
+	check_who("mixed", 4, 2, "caller+t1");
+	check_who("mixed", 4, 3, "");
 	check_who("stream 3", 1, 0, "t1");
 	who = memo_who(NULL, "stream 1", 1, 0);
 	assert_string_equal(who, "");
