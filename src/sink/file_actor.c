@@ -27,7 +27,7 @@ struct file_actor {
 	/* Of the job; of whoever comes when nothing is scheduled. */
 	struct recording *recording;
 	int64_t shift; /* [frames] its frame 0 is that of the owner's count, negated */
-	bool failed, ended, published;
+	bool resumed, failed, ended, published;
 	struct recording_result result;
 };
 
@@ -129,6 +129,7 @@ static int resume(struct file_actor *a)
 	if (!a->recording)
 		return err && err != -EBUSY ? err : -ENOENT;
 	a->shift = shift_of(a, a->recording);
+	a->resumed = true;
 	return 0;
 }
 
@@ -189,6 +190,12 @@ static int do_work(struct file_actor *a, struct file_work *w)
 	case FILE_CLOSE:
 		recording_close(&a->recording);
 		break;
+	case FILE_DROP:
+		if (a->resumed)
+			recording_close(&a->recording);
+		else
+			discard(a);
+		break;
 	case FILE_DISCARD:
 		discard(a);
 		break;
@@ -203,7 +210,7 @@ static void work_off(struct file_actor *a)
 
 	for (struct mail *m = mailbox_take(&a->in); m; m = next) {
 		struct file_work *w = (struct file_work *)m;
-		bool must_do = w->retry || w->verb == FILE_CLOSE || w->verb == FILE_DISCARD;
+		bool must_do = w->retry || (w->verb != FILE_WRITE && w->verb != FILE_PUBLISH);
 
 		next = m->next;
 		if (must_do)
@@ -269,7 +276,7 @@ bool file_actor_result(struct file_actor *a, struct recording_result *out)
 
 /* Closing a file may wait as long as writing it: never here. Where no writer takes it, the kernel
  * closes it at our end. */
-void file_actor_leave(struct file_actor **ap)
+static void leave(struct file_actor **ap, enum file_verb verb)
 {
 	struct file_actor *a = *ap;
 	struct file_work *w;
@@ -280,11 +287,21 @@ void file_actor_leave(struct file_actor **ap)
 	atomic_store(&a->left, true);
 	if (atomic_load(&a->scheduled) || a->recording) {
 		w = xnew(struct file_work);
-		w->verb = FILE_CLOSE;
+		w->verb = verb;
 		file_actor_give(a, &w);
 		file_actor_kick(a);
 		if (!atomic_load(&a->scheduled) && a->recording && atomic_load(&a->in.head))
 			return;
 	}
 	unref(a);
+}
+
+void file_actor_leave(struct file_actor **ap)
+{
+	leave(ap, FILE_CLOSE);
+}
+
+void file_actor_drop(struct file_actor **ap)
+{
+	leave(ap, FILE_DROP);
 }

@@ -8,7 +8,7 @@
 #include "record/recording.h"
 #include "sink/file_sink.h"
 
-enum file_verb { FILE_WRITE, FILE_PUBLISH, FILE_CLOSE, FILE_DISCARD };
+enum file_verb { FILE_WRITE, FILE_PUBLISH, FILE_CLOSE, FILE_DROP, FILE_DISCARD };
 
 struct file_work {
 	struct mail mail;       /* first */
@@ -37,5 +37,7 @@ struct file_work *file_actor_take(struct file_actor *); /* done, oldest first, l
 bool file_actor_result(struct file_actor *, struct recording_result *);
 /* Nobody waits for it any more; the .part is closed and stays, unless published or discarded. */
 void file_actor_leave(struct file_actor **);
+/* The same of one that nothing was written by: its file goes, unless an earlier run had begun it. */
+void file_actor_drop(struct file_actor **);
 
 #endif

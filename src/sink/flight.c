@@ -175,7 +175,7 @@ static void fall_over(struct flight *f, struct file_work *mine, uint64_t frame, 
 	f->first_begun = f->begun;
 	f->actor = file_actor_after(f->first, oldest_frame(f, frame));
 	if (!f->first_given && !f->begun)
-		file_actor_leave(&f->first); /* there is no file */
+		file_actor_drop(&f->first); /* there is no file, or nothing of this run in it */
 	counter_add(COUNT_REC_FALLBACKS, 1);
 	log_warn_limited("recordings to %s go on in %s: its disk %s", log_mark(f->path),
 		log_mark(f->fallback_path), f->failing_since ? "fails" : "hangs");

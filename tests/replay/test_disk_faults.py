@@ -74,6 +74,25 @@ class DiskFaults(FaultCase):
         self.assertEqual(first, {})
         self.assertEqual(again.stop(), 0)
 
+    def test_full_from_the_start(self):
+        """A file without a header can be made, and nothing written to it: it does not stay."""
+        self.mount("-t", "tmpfs", "-o", "size=4m", "tmpfs", to=self.out)
+        self.fill(self.out)
+        fallback = os.path.join(self.dir, "fallback")
+        options = "--output-format=raw", f"--output-fallback-dir={fallback}"
+        daemon = self.recorder(None, *options)
+        feed = self.feed(daemon, "--calls", "2", "--seconds", "6")
+        wait_for("the fallback", lambda: daemon.status().get("rec_fallbacks") == 4)
+        wait_for("no file", lambda: os.listdir(self.out) == ["filler"]) # nor after a crash of now
+        feed.result()
+        wait_for("the end", lambda: len(glob.glob(fallback + "/*.raw")) == 4 and not self.left())
+        daemon.wait_accounts(2)
+        self.assertEqual(daemon.stop(), 0)
+        again = self.recorder(None, *options, name="again")
+        self.assertEqual(again.stop(), 0)
+        self.assertEqual(again.last_status().get("rec_recovered", 0), 0)
+        self.assertEqual(os.listdir(self.out), ["filler"])
+
     def test_read_only_disk(self):
         self.mount("-t", "tmpfs", "-o", "ro", "tmpfs", to=os.path.join(self.dir, "ro"))
         self.out = os.path.join(self.dir, "ro")

@@ -24,18 +24,23 @@ static char name[128], out[128];
 static struct writer *writer;
 static struct file_actor *actor;
 
+static struct file_sink_opts options(void)
+{
+	return (struct file_sink_opts){ .writer = writer, .file = { .path = name, .parent = "call",
+		.label = "mixed", .format = RECORDING_RAW, .channels = 1, .rate_hz = 8000,
+		.mode = -1, .dir_mode = -1, .owner = -1, .group = -1 } };
+}
+
 static int setup(void **state)
 {
-	struct file_sink_opts o = { .file = { .path = name, .parent = "call", .label = "mixed",
-		.channels = 1, .rate_hz = 8000, .mode = -1, .dir_mode = -1, .owner = -1,
-		.group = -1 } };
+	struct file_sink_opts o;
 
 	if (folder_make(state) < 0)
 		return -1;
 	snprintf(out, sizeof(out), "%s/out", dir);
 	snprintf(name, sizeof(name), "%s/out/x.raw", dir);
-	o.file.format = RECORDING_RAW;
-	o.writer = writer = writer_start(1, 10);
+	writer = writer_start(1, 10);
+	o = options();
 	actor = file_actor_new(&o);
 	return 0;
 }
@@ -107,6 +112,31 @@ static void test_discard_passes(void **state)
 	assert_int_equal(access(name, F_OK), -1);
 }
 
+/* What nobody waits for stays for the next start, unless it is worth nothing. */
+static void test_leave_and_drop(void **state)
+{
+	char part[140];
+
+	(void)state;
+	snprintf(part, sizeof(part), "%s.part", name);
+	for (unsigned drop = 0; drop < 2; drop++) {
+		struct file_sink_opts o = options();
+
+		actor = actor ? actor : file_actor_new(&o);
+		assert_int_equal(do_one(FILE_WRITE, 0, false), 0);
+		assert_int_equal(access(part, F_OK), 0);
+		if (drop)
+			file_actor_drop(&actor);
+		else
+			file_actor_leave(&actor);
+		assert_null(actor);
+		assert_true(writer_stop(&writer, clock_mono() + DEADLINE));
+		assert_int_equal(access(part, F_OK), drop ? -1 : 0);
+		unlink(part);
+		writer = writer_start(1, 10);
+	}
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -114,6 +144,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_nothing_passes_what_failed),
 		TEST(test_discard_passes),
+		TEST(test_leave_and_drop),
 	};
 
 	log_set_level(LOG_CLASS_CORE, 3); /* what is said of bad disks is meant for operators */
