@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -118,6 +119,8 @@ static int encode(struct recording *r)
 
 	unlink(part2); /* of a crash; the lock says that it is nobody's now */
 	fd = disk_create(part2, access.mode >= 0 ? PART_MODE : 0666);
+	if (fd >= 0)
+		flock(fd, LOCK_EX | LOCK_NB); /* it becomes the .part, which is locked */
 	err = fd < 0 ? fd : encode_to(r, fd);
 	if (!err) {
 		disk_give(fd, part2, &access);

@@ -41,6 +41,27 @@ static void test_recover_what_was_encoded(void **state)
 	assert_int_equal(notes(), 0);
 }
 
+/* Between encoding and publishing it is still somebody's. */
+static void test_what_was_encoded_is_locked(void **state)
+{
+	struct recording_opts o = options();
+	struct recording_result result;
+	struct recording *r;
+
+	(void)state;
+	o.format = RECORDING_FLAC;
+	r = create(&o);
+	write_frames(r, 0, 8000);
+	refuse = -EIO;
+	assert_int_equal(recording_publish(&r, 0, on_publish, NULL, &result), -EIO);
+	refuse = told = 0;
+	recover();
+	assert_int_equal(told, 0);
+	result = publish(r, 0);
+	assert_string_equal(result.path, name);
+	free(result.path);
+}
+
 /* A crash while it is encoded: all that was heard is in the file, nobody goes on with it. */
 static void test_no_resume_of_what_has_ended(void **state)
 {
@@ -431,6 +452,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_recover_what_was_encoded),
+		TEST(test_what_was_encoded_is_locked),
 		TEST(test_no_resume_of_what_has_ended),
 		TEST(test_recover_what_was_only_prepared),
 		TEST(test_resume_goes_on_in_the_same_file),
