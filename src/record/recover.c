@@ -159,6 +159,7 @@ struct recording *recording_resume(const struct recording_opts *o, uint64_t *fra
 struct recovery {
 	const char *state;
 	bool (*keep)(void *arg, const char *parent, const char *note);
+	bool late; /* at the end of a call: a writer of ours may have its file still */
 	bool discard;
 	int (*before_publish)(void *arg, const char *parent, const char *label,
 		const struct recording_result *);
@@ -198,7 +199,7 @@ static bool stays(const struct recovery *v, const struct note *n, const char *fi
 static const char *reason(int err)
 {
 	return err == -ENOMEDIUM ? "its directory is another one now: is its disk mounted?" :
-		strerror(-err);
+		err == -EBUSY ? "somebody writes it still" : strerror(-err);
 }
 
 static void give_up(const char *file, int err)
@@ -251,7 +252,7 @@ static void recover(struct recovery *v, const char *file)
 		recording_discard(&r);
 	else if (r)
 		publish(v, r, file);
-	else if (err != -EBUSY && err != -ENOENT)
+	else if (err != -ENOENT && !(err == -EBUSY && v->late))
 		give_up(file, err);
 	if (err == -ENOENT) /* published, or removed by somebody */
 		notes_remove(file);
@@ -277,6 +278,6 @@ void recording_recover_note(const char *state, const char *note, bool discard,
 	int (*before_publish)(void *arg, const char *parent, const char *label,
 		const struct recording_result *), void *arg)
 {
-	recover(&(struct recovery){ .state = state, .discard = discard,
+	recover(&(struct recovery){ .state = state, .late = true, .discard = discard,
 		.before_publish = before_publish, .arg = arg }, note);
 }

@@ -175,11 +175,13 @@ static void test_recover_publishes(void **state)
 {
 	struct recording_opts o = options();
 	struct recording *r = create(&o), *running;
+	uint64_t bad = counter_sum(COUNT_REC_UNRECOVERABLE);
 
 	(void)state;
 	write_frames(r, 0, 1000); /* never synced: the header says 0 */
 	recording_recover(state_dir, NULL, on_recovered, NULL);
 	assert_int_equal(told, 0); /* it is written still */
+	assert_int_equal(counter_sum(COUNT_REC_UNRECOVERABLE), bad + 1);
 	recording_close(&r);
 	recording_recover(state_dir, keep_all, on_recovered, NULL);
 	assert_int_equal(told, 0);
