@@ -474,7 +474,21 @@ char *name_numbered(const char *path, unsigned n)
 	return xasprintf("%.*s-%u%s", head, path, n, path + head);
 }
 
+static bool is_format(const char *text)
+{
+	unsigned i = 0;
+
+	while (name_format(i) && strcmp(name_format(i), text) != 0)
+		i++;
+	return name_format(i) != NULL;
+}
+
+/* RECORDING_FILE may bring no suffix: a@10.0.0.1 and a@10.0.0.2 share none, either. */
 char *name_sidecar(const char *path)
 {
-	return xasprintf("%.*s.json", without_suffix(path), path);
+	int head = without_suffix(path);
+
+	if (path[head] && is_format(path + head + 1))
+		return xasprintf("%.*s.json", head, path);
+	return xasprintf("%s.json", path);
 }

@@ -50,6 +50,6 @@ char *name_make(const struct name_opts *, const struct name_facts *, const char 
 const char *name_format(enum recording_format); /* "wav", its suffix; NULL: beyond them */
 /* The same path with "-N" before its suffix, for names that exist already; malloc'd. */
 char *name_numbered(const char *path, unsigned n);
-char *name_sidecar(const char *path); /* x.wav: x.json; x: x.json; malloc'd */
+char *name_sidecar(const char *path); /* x.wav: x.json; x, x.1: x.json, x.1.json; malloc'd */
 
 #endif

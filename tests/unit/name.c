@@ -308,6 +308,9 @@ static void numbers_go_before_the_suffix(void **state)
 		{ "/o.d/x", "/o.d/x-7", "/o.d/x.json" },
 		{ "/out/.x", "/out/.x-7", "/out/.x.json" },
 		{ "/out/a.b.mp3", "/out/a.b-7.mp3", "/out/a.b.json" },
+		{ "/out/x.opus", "/out/x-7.opus", "/out/x.json" },
+		{ "/out/x.ogg", "/out/x-7.ogg", "/out/x.ogg.json" },
+		{ "/out/a@10.0.0.1", "/out/a@10.0.0-7.1", "/out/a@10.0.0.1.json" },
 	};
 
 	(void)state;
