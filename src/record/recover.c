@@ -68,6 +68,15 @@ static int repair_pcm(struct recording *r, uint64_t bytes)
 	return recording_write_header(r);
 }
 
+/* Killed between link and unlink, where a disk has no better rename: it is published. */
+static bool has_its_name(const struct recording *r, const struct stat *part)
+{
+	struct stat st;
+
+	return !r->opts.growing && lstat(r->path, &st) == 0 &&
+		st.st_ino == part->st_ino && st.st_dev == part->st_dev;
+}
+
 static int repair(struct recording *r)
 {
 	struct stat st;
@@ -78,6 +87,8 @@ static int repair(struct recording *r)
 		return -EBUSY;
 	if (fstat(r->fd, &st) < 0)
 		return -errno;
+	if (has_its_name(r, &st))
+		return unlink(r->file) < 0 ? -errno : -ENOENT;
 	if (r->header || r->opts.format == RECORDING_RAW)
 		return repair_pcm(r, (uint64_t)st.st_size);
 	err = live_scan(r->fd, r->opts.rate_hz, &bytes, &frames);

@@ -116,6 +116,25 @@ static void test_recover_what_was_only_prepared(void **state)
 	assert_int_equal(notes(), 0);
 }
 
+/* Where a name is given by link and unlink, and the crash came in between. */
+static void test_recover_what_has_two_names(void **state)
+{
+	uint64_t bad = counter_sum(COUNT_REC_UNRECOVERABLE);
+	struct recording_opts o = options();
+	struct recording *r = create(&o);
+
+	(void)state;
+	write_frames(r, 0, 500);
+	recording_close(&r);
+	assert_int_equal(link(part, name), 0);
+	recover();
+	assert_int_equal(told, 0); /* it was */
+	assert_int_equal(access(name, F_OK), 0);
+	assert_int_equal(files(), 1);
+	assert_int_equal(notes(), 0);
+	assert_int_equal(counter_sum(COUNT_REC_UNRECOVERABLE), bad);
+}
+
 static void test_resume_goes_on_in_the_same_file(void **state)
 {
 	struct recording_opts o = options();
@@ -457,6 +476,7 @@ int main(void)
 		TEST(test_what_was_encoded_is_locked),
 		TEST(test_no_resume_of_what_has_ended),
 		TEST(test_recover_what_was_only_prepared),
+		TEST(test_recover_what_has_two_names),
 		TEST(test_resume_goes_on_in_the_same_file),
 		TEST(test_resume_only_the_same),
 		TEST(test_recover_publishes),
