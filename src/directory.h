@@ -9,8 +9,8 @@
 struct disk_access;
 
 /* Makes it where it is missing; with access also what leads there, as directories of recordings.
- * 0; -errno: it cannot be written in; -ETIMEDOUT: no answer yet (what it
- * will be is logged, should it be a bad one). */
+ * 0; -errno: it cannot be written in; -ETIMEDOUT: no answer yet (what it will be is logged, should it
+ * be a bad one). */
 int directory_make(struct writer *, const char *dir, const struct disk_access *access);
 
 #endif

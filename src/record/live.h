@@ -17,7 +17,8 @@ struct live;
 
 struct live *live_new(const struct live_opts *, int *error);
 void live_free(struct live **);
-/* Silence, then samples. 0, or -errno: nothing was taken. */
+/* Silence, then samples. 0, or -errno: nothing was taken; or the encoder has failed, then so does all
+ * that follows. */
 int live_write(struct live *, uint64_t silent_frames, struct span samples);
 int live_flush(struct live *);
 int live_finish(struct live *); /* may be tried again */

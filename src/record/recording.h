@@ -50,8 +50,8 @@ struct recording *recording_resume(const struct recording_opts *, uint64_t *fram
 usec_t recording_started(const struct recording *);
 
 /* Samples of all channels, interleaved, at a frame position that never goes back; what is between
- * is silence (no samples: silence up to there). 0 or -errno: nothing of it was written and it may
- * be tried again. */
+ * is silence (no samples: silence up to there). 0, or -errno: it may be tried again, as nothing of it
+ * was written; only an encoder that has failed, of growing MP3, fails from then on. */
 int recording_write(struct recording *, uint64_t frame, struct span samples);
 /* Header right; data on disk when the pass has ended that begins within DISK_SYNC_APART. */
 int recording_sync(struct recording *);
