@@ -224,7 +224,8 @@ class FaultCase(Case):
         else:
             os.unlink(self.hold)
 
-    def fail(self, number):
+    def refuse(self, number):
+        """Each access gets that errno."""
         with open(self.hold + "-", "w") as f:
             f.write(str(number))
         os.rename(self.hold + "-", self.hold)

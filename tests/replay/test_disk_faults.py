@@ -124,7 +124,7 @@ class DiskFaults(FaultCase):
         wait_for("files", lambda: len(self.left()) >= 16)
         for number in errno.EIO, errno.EROFS, errno.ENOSPC:
             before = daemon.status().get("rec_errors", 0)
-            self.fail(number)
+            self.refuse(number)
             wait_for("errors", lambda: daemon.status().get("rec_errors", 0) >= before + 8)
             self.hang(False)
         self.assertCloses(feed.result(), daemon.status())

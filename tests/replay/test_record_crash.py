@@ -96,7 +96,7 @@ class RecordCrash(CrashCase):
         again = self.recorder(endpoint, name="again")
         found = self.wait_published(40)
         for f in found:
-            self.assertGreater(f.seconds, 2, f.path) # and at most 5 s of each call
+            self.assertGreater(f.seconds, 1.9, f.path) # of 3 s, 1 s of which waits in memory
             self.assertIsNotNone(f.sidecar["call"], f.path)
         self.assertEqual(again.stop(), 0)
 
