@@ -48,7 +48,7 @@ struct pair { /* certificate and its key */
 	EVP_PKEY *key;
 };
 
-static X509_EXTENSION *make_extension(X509 *cert, X509 *issuer, int nid, const char *value)
+static inline X509_EXTENSION *make_extension(X509 *cert, X509 *issuer, int nid, const char *value)
 {
 	X509V3_CTX ctx;
 
@@ -57,7 +57,7 @@ static X509_EXTENSION *make_extension(X509 *cert, X509 *issuer, int nid, const c
 }
 
 /* issuer NULL: self-signed; alt NULL: none; days: valid until so many from now. */
-static struct pair make_pair(const struct pair *issuer, const char *name, const char *alt,
+static inline struct pair make_pair(const struct pair *issuer, const char *name, const char *alt,
 	bool is_ca, int days)
 {
 	static long serial = 1;
@@ -86,7 +86,7 @@ static struct pair make_pair(const struct pair *issuer, const char *name, const 
 	return p;
 }
 
-static void free_pair(struct pair *p)
+static inline void free_pair(struct pair *p)
 {
 	X509_free(p->cert);
 	EVP_PKEY_free(p->key);
@@ -101,7 +101,7 @@ static inline void write_pair(const struct pair *p, const char *path)
 	fclose(f);
 }
 
-static SSL_CTX *serve_with(const struct pair *p)
+static inline SSL_CTX *serve_with(const struct pair *p)
 {
 	SSL_CTX *ssl = SSL_CTX_new(TLS_server_method());
 
