@@ -115,7 +115,8 @@ const struct option options[] = {
 	INT("tls-latency-ms", 0, tls_latency_ms, "100", 0, 1000,
 		"milliseconds of audio collected for one write"),
 	INT("tls-buffer-ms", 0, tls_buffer_ms, "10000", 100, 3600000,
-		"milliseconds of audio that one stream may have waiting"),
+		"milliseconds of audio that one stream may have waiting; eight times that while it "
+		"makes an outage good"),
 	WORD("tls-when-full", tls_when_full, "drop-oldest", "drop-oldest|drop-newest|disconnect",
 		"what becomes silence when more is waiting"),
 	WORD("tls-header", tls_header, "auto", "metadata|json|auto",

@@ -21,14 +21,14 @@
 #include "base/mem.h"
 #include "tls/conn.h"
 #include "tls/dest_start.h"
+#include "tls/trend.h"
 
 #define PEER_MAGIC 0x50454552u
 #define SETTLED SEC           /* open that long: the endpoint means it */
 #define SHORT_LIFE (5 * SEC)  /* lost sooner, again and again: this peer backs off */
 #define CLOSE_WAIT SEC        /* for the endpoint's close after ours */
 #define EPISODE_SAY (10 * SEC)
-#define CATCH_UP 8            /* times the bound, while what waits goes out */
-#define MOVING SEC            /* since the endpoint last took something: it goes out */
+#define CATCH_UP 8            /* times the bound, while an outage is made good */
 
 enum peer_state { PEER_DOWN, PEER_STARTING, PEER_GREETING, PEER_FLOWING, PEER_CLOSING, PEER_DONE };
 
@@ -63,7 +63,7 @@ struct peer {
 	size_t header_sent;
 	size_t allowance;  /* [bytes] that may go out now */
 	usec_t waiting_since; /* 0: nothing waits */
-	usec_t moved_at;      /* when the endpoint last took audio or silence */
+	struct trend trend;   /* of what waits, silence included */
 	bool roomy;           /* the backlog may grow beyond its bound: see make_room */
 	struct episode episode;
 	struct peer_stats stats;
@@ -293,15 +293,15 @@ static bool flush(struct peer *p)
 	p->stats.sent += audio;
 	p->stats.silence += n - audio;
 	p->allowance -= n;
-	p->moved_at = p->now;
 	return true;
 }
 
-/* At max_speed an outage takes time to make good and live audio goes on coming: what waits may
- * grow meanwhile, or audio that was within the bound would be lost by the endpoint's return. */
+/* At max_speed an outage takes time to make good, the silence in place of what was lost goes first,
+ * and live audio goes on coming: it may grow meanwhile, or audio that was within the bound would be
+ * lost by the endpoint's return. Who is merely slow makes nothing good and gets no room. */
 static void make_room(struct peer *p)
 {
-	bool roomy = p->state == PEER_FLOWING && p->now - p->moved_at < MOVING;
+	bool roomy = trend_falls(&p->trend, backlog_bytes(p->backlog), p->now);
 
 	if (roomy == p->roomy)
 		return;
@@ -356,6 +356,7 @@ static void run(struct peer *p)
 			break;
 		}
 	} while (p->state != before);
+	make_room(p);
 }
 
 static void on_change(void *arg)
@@ -465,7 +466,6 @@ void peer_tick(struct peer *p, usec_t now)
 	if (p->cut)
 		enter(p, PEER_DONE);
 	run(p);
-	make_room(p);
 	if (is_open(p) && !p->settled && now - p->opened_at >= SETTLED) {
 		p->settled = true;
 		dest_settled(p->opts.dest);

@@ -3,9 +3,10 @@
  * On the wire (rtpengine recording-daemon/tls_send.c): header, one NUL, then s16le samples without
  * any framing; the header again on each new connection. Lives on one worker; never waits.
  *
- * Cap: opts.max_bytes of audio and the process's budget; policy: opts.policy; what is dropped is
- * replaced by silence and counted. After an outage the backlog goes out at no more than max_speed
- * times real time. Invariant: put = sent + dropped + waiting, in bytes of audio. */
+ * Cap: opts.max_bytes of audio, 8 times that while an outage is made good, and the process's
+ * budget; policy: opts.policy; what is dropped is replaced by silence and counted. After an outage
+ * the backlog goes out at no more than max_speed times real time. Invariant: put = sent + dropped +
+ * waiting, in bytes of audio. */
 #ifndef TLS_PEER_H
 #define TLS_PEER_H
 

@@ -28,7 +28,7 @@ struct file_sink {
 	uint32_t rate_hz;
 	unsigned channels, frame;     /* frame: [bytes] */
 	unsigned buffer_ms;
-	size_t slab;                  /* [bytes] */
+	size_t max, slab;             /* [bytes] */
 	int64_t next;                 /* position after what was put */
 	uint64_t handed;              /* [frames] left the backlog */
 	usec_t waiting_since, synced; /* 0: nothing waits; nothing is to be synced */
@@ -55,6 +55,7 @@ static void count_lost(struct file_sink *s, size_t bytes)
 		before * 1000 / s->rate_hz);
 }
 
+/* What has made room for the newest is gone from a backlog that is full, or that may not grow. */
 static void say_full(struct file_sink *s)
 {
 	if (s->full)
@@ -62,8 +63,12 @@ static void say_full(struct file_sink *s)
 	s->full = true;
 	s->full_episodes++;
 	counter_add(COUNT_REC_FULL, 1);
-	log_warn_limited("the disk of %s is behind by all that may wait (%u ms): the oldest "
-		"becomes silence", log_mark(s->path), s->buffer_ms);
+	if (backlog_audio(s->backlog) + 2 * s->frame > s->max)
+		log_warn_limited("the disk of %s is behind by all that may wait (%u ms): the "
+			"oldest becomes silence", log_mark(s->path), s->buffer_ms);
+	else
+		log_warn_limited("buffer-memory is used up: of %s the oldest becomes silence, "
+			"though less waits for its disk than may", log_mark(s->path));
 }
 
 static void advance(struct sink *sink, int64_t position)
@@ -343,6 +348,7 @@ struct sink *file_sink_new(const struct file_sink_opts *o)
 	s->sink.ops = &file_sink_ops;
 	s->magic = FILE_SINK_MAGIC;
 	flight_init(&s->flight, o, frame);
+	s->max = max;
 	s->slab = slab_bytes(o, frame, max);
 	s->backlog = backlog_new(&(struct backlog_opts){ .budget = o->budget,
 		.max_bytes = max, .frame = frame,

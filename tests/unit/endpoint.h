@@ -38,6 +38,8 @@ struct endpoint {
 	uint16_t port;
 	SSL_CTX *ssl; /* NULL: plain TCP */
 	bool no_handshake, no_read, rubbish;
+	bool paced;
+	size_t may_read;    /* [bytes] of any connection, when paced */
 	size_t reset_after; /* [bytes] of one connection; 0: never */
 	unsigned guests;
 	struct guest guest[GUESTS_MAX];
@@ -128,6 +130,14 @@ static void endpoint_open(struct endpoint *e, uint16_t port, SSL_CTX *ssl)
 	e->port = ntohs(sin.sin_port);
 }
 
+/* What the kernel holds for a reader is not the peer's any more: from now on as little as possible. */
+static inline void endpoint_narrow(struct endpoint *e)
+{
+	int bytes = 4096;
+
+	must(setsockopt(e->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)) == 0);
+}
+
 /* Closes one connection: with a reset, or in order. */
 static void guest_leave(struct guest *g, bool reset)
 {
@@ -183,6 +193,7 @@ static void guest_arrive(struct endpoint *e, int fd)
 	SSL_set_accept_state(g->ssl);
 }
 
+/* 0: nothing there. */
 static ssize_t guest_read(struct guest *g, uint8_t *out, size_t max)
 {
 	ssize_t n;
@@ -220,6 +231,19 @@ static void guest_shake(struct guest *g)
 	}
 }
 
+static ssize_t guest_take(struct endpoint *e, struct guest *g, uint8_t *out, size_t max)
+{
+	ssize_t n;
+
+	if (!e->paced)
+		return guest_read(g, out, max);
+	if (!e->may_read)
+		return 0;
+	n = guest_read(g, out, e->may_read < max ? e->may_read : max);
+	e->may_read -= n > 0 ? (size_t)n : 0;
+	return n;
+}
+
 static void guest_serve(struct endpoint *e, struct guest *g)
 {
 	static uint8_t chunk[65536];
@@ -235,7 +259,7 @@ static void guest_serve(struct endpoint *e, struct guest *g)
 		SSL_write(g->ssl, chunk, 1000);
 	else if (e->rubbish)
 		(void)!send(g->fd, chunk, 1000, MSG_NOSIGNAL);
-	while ((n = guest_read(g, chunk, sizeof(chunk))) > 0) {
+	while ((n = guest_take(e, g, chunk, sizeof(chunk))) > 0) {
 		if (g->n + (size_t)n > g->room) {
 			g->room = (g->n + (size_t)n) * 2;
 			g->got = realloc(g->got, g->room);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Real writers and files; the clock of the worker is ours. */
+/* Real writers and files; the clock of the worker is ours. A list of cases, long because a disk can
+ * be bad in so many ways. */
 #include "sink/file_sink.h"
 
 #include <errno.h>
@@ -407,6 +408,30 @@ static void test_blocked_writers(void **state)
 		position - 7 * RATE);
 }
 
+/* Others have used up the memory: the disk is not blamed. */
+static void test_memory_that_is_used_up(void **state)
+{
+	struct file_sink_opts o = options();
+	int before = dup(STDERR_FILENO);
+	FILE *said = tmpfile();
+	char line[200] = "";
+
+	(void)state;
+	record(&o, 100);
+	shut_gate();
+	budget.limit = budget_used(&budget);
+	dup2(fileno(said), STDERR_FILENO);
+	log_set_level(LOG_CLASS_CORE, 4);
+	play(100);
+	log_set_level(LOG_CLASS_CORE, 3);
+	dup2(before, STDERR_FILENO);
+	close(before);
+	assert_true(stats().dropped > 0);
+	assert_true(pread(fileno(said), line, sizeof(line) - 1, 0) > 0);
+	assert_non_null(strstr(line, "buffer-memory is used up"));
+	fclose(said);
+}
+
 static void test_cut_while_the_disk_hangs(void **state)
 {
 	struct file_sink_opts o = options();
@@ -778,6 +803,7 @@ int main(void)
 		TEST(test_overlaps_are_cut),
 		TEST(test_synced_every_5_seconds),
 		TEST(test_blocked_writers),
+		TEST(test_memory_that_is_used_up),
 		TEST(test_cut_while_the_disk_hangs),
 		TEST(test_cut_and_resume),
 		TEST(test_discard),

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "tests/unit/endpoint.h"
 #include "tests/unit/peers.h"
+#include "tls/conn.h"
 #include "tls/peer.h"
 
 static char dir[64];
@@ -396,6 +397,62 @@ static void linger_is_the_last_word(void **state)
 	tear_down(&p);
 }
 
+/* For ever slower than real time: no more waits than the bound, and the writes by which it got less
+ * for a moment. */
+static void slow_endpoint_keeps_to_the_bound(void **state)
+{
+	const unsigned times = 4; /* 32 kHz: writes are shorter than what comes in between */
+	struct peer *p;
+	size_t at = 0;
+
+	(void)state;
+	endpoint_open(&end, 0, NULL);
+	endpoint_narrow(&end);
+	end.paced = true;
+	make_dest("127.0.0.1", end.port, NULL);
+	p = make_large_peer(BACKLOG_DROP_OLDEST, times);
+	peer_set_header(p, span_text("m"));
+	TURN_UNTIL(p, is_live(p));
+	for (unsigned i = 0; i < 1500; i++) { /* thirty seconds */
+		end.may_read = times * TICK_BYTES * 7 / 10;
+		put_audio(p, &at, times * TICK_BYTES);
+		turn(&p, 1);
+		assert_true(peer_waiting(p) <= times * (BOUND + TICK_BYTES) + 2 * CONN_SEND_MAX);
+	}
+	assert_true(stats_of(p).dropped > times * BOUND);
+	assert_true(stats_of(p).connects == 1 && stats_of(p).sent > 2 * CONN_SEND_MAX);
+	tear_down(&p);
+}
+
+/* What was within the bound when it stalled is there, however much silence has to go out first. */
+static void stall_is_made_good(void **state)
+{
+	size_t at = 0, kept;
+	uint64_t out;
+	struct peer *p;
+
+	(void)state;
+	p = stall(BACKLOG_DROP_OLDEST, &at);
+	for (unsigned i = 0; i < 1000; i++) { /* and twenty seconds more */
+		put_audio(p, &at, TICK_BYTES);
+		turn(&p, 1);
+	}
+	kept = at - BOUND / 2;
+	out = stats_of(p).sent + stats_of(p).silence;
+	end.no_read = false;
+	TURN_UNTIL(p, stats_of(p).sent + stats_of(p).silence > out);
+	for (unsigned i = 0; i < 500; i++) {
+		put_audio(p, &at, TICK_BYTES);
+		turn(&p, 1);
+	}
+	assert_true(peer_waiting(p) < 3 * 960);
+	peer_finish(p);
+	TURN_UNTIL(p, peer_done(p));
+	assert_int_equal(end.guest[0].n, 2 + at * 2);
+	assert_int_equal(check_audio(end.guest[0].got + 2 + kept * 2, (at - kept) * 2, kept), 0);
+	tear_down(&p);
+}
+
 /* ---- rude endpoints --------------------------------------------------------------------- */
 
 static void rubbish_is_thrown_away(void **state)
@@ -677,6 +734,8 @@ int main(void)
 		cmocka_unit_test(stalled_endpoint_is_disconnected),
 		cmocka_unit_test(stalled_connection_is_lost_after_its_deadline),
 		cmocka_unit_test(linger_is_the_last_word),
+		cmocka_unit_test(slow_endpoint_keeps_to_the_bound),
+		cmocka_unit_test(stall_is_made_good),
 		cmocka_unit_test(rubbish_is_thrown_away),
 		cmocka_unit_test(resets_are_the_peer_s_own_trouble),
 		cmocka_unit_test(cut_still_says_goodbye),

@@ -78,11 +78,17 @@ static inline void make_dest(const char *host, uint16_t port, const char *server
 		.max_starting = 64 }, notice);
 }
 
-static inline struct peer *make_peer(enum backlog_policy policy)
+/* Of so many times as many bytes in the same time. */
+static inline struct peer *make_large_peer(enum backlog_policy policy, unsigned times)
 {
 	return peer_new(&(struct peer_opts){ .dest = dest, .budget = &budget, .name = "call stream 0",
-		.max_bytes = BOUND, .frame = 2, .bytes_per_second = RATE, .coalesce = 960,
-		.max_speed = 8, .linger = 5 * SEC, .policy = policy });
+		.max_bytes = BOUND * times, .frame = 2, .bytes_per_second = RATE * times,
+		.coalesce = 960 * times, .max_speed = 8, .linger = 5 * SEC, .policy = policy });
+}
+
+static inline struct peer *make_peer(enum backlog_policy policy)
+{
+	return make_large_peer(policy, 1);
 }
 
 static inline void tear_down(struct peer **p)
