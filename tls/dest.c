@@ -49,11 +49,13 @@ struct dest {
 	unsigned starts_left, starting;
 	uint32_t seed;     /* of the jitter */
 
-	struct sockaddr_storage address[ADDRESSES_MAX];
-	unsigned addresses, preferred; /* the one that worked last is tried first */
-	bool numeric;                  /* there is nothing to resolve */
+	union dest_address address[ADDRESSES_MAX];
+	unsigned addresses;
+	union dest_address worked; /* after others had not: tried first from then on. While the
+				    * first one works, whoever made their order spreads the load */
+	bool numeric;              /* there is nothing to resolve */
 	bool fresh;
-	usec_t resolved_at;            /* 0: at the next tick */
+	usec_t resolved_at;        /* 0: at the next tick */
 	struct lookup *lookup;
 	usec_t lookup_since;
 };
@@ -140,10 +142,15 @@ static void take_addresses(struct dest *d, const struct addrinfo *list)
 	d->fresh = list != NULL;
 	if (!list)
 		return; /* who is still trying the old ones goes on */
-	d->addresses = d->preferred = 0;
-	for (; list && d->addresses < ADDRESSES_MAX; list = list->ai_next)
-		if (list->ai_addrlen <= sizeof(*d->address))
-			memcpy(&d->address[d->addresses++], list->ai_addr, list->ai_addrlen);
+	d->addresses = 0;
+	for (; list && d->addresses < ADDRESSES_MAX; list = list->ai_next) {
+		union dest_address *a = &d->address[d->addresses];
+
+		must(list->ai_addrlen <= sizeof(*a)); /* there are no others with AF_UNSPEC */
+		memset(a, 0, sizeof(*a)); /* they are compared as bytes */
+		memcpy(a, list->ai_addr, list->ai_addrlen);
+		d->addresses++;
+	}
 }
 
 static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *list)
@@ -255,6 +262,14 @@ void dest_tick(struct dest *d, usec_t now)
 	}
 }
 
+static unsigned first_address(const struct dest *d)
+{
+	for (unsigned i = 0; i < d->addresses; i++)
+		if (memcmp(&d->address[i], &d->worked, sizeof(d->worked)) == 0)
+			return i;
+	return 0;
+}
+
 bool dest_begin(struct dest *d, struct dest_start *s)
 {
 	must(!s->held);
@@ -270,8 +285,8 @@ bool dest_begin(struct dest *d, struct dest_start *s)
 		d->state = DEST_PROBING;
 	d->starts_left--;
 	d->starting++;
-	*s = (struct dest_start){ .held = true, .next = d->preferred, .left = d->addresses,
-		.epoch = d->epoch };
+	*s = (struct dest_start){ .held = true, .next = first_address(d),
+		.left = d->addresses, .epoch = d->epoch };
 	return true;
 }
 
@@ -283,9 +298,11 @@ struct conn *dest_connect(struct dest *d, struct dest_start *s, void (*on_change
 	i = s->next % d->addresses;
 	s->next = i + 1;
 	s->left--;
+	s->again = s->tried.any.sa_family != AF_UNSPEC;
+	s->tried = d->address[i];
 	return conn_new(&(struct conn_opts){
 		.loop = d->loop,
-		.address = (const struct sockaddr *)&d->address[i],
+		.address = &s->tried.any,
 		.ctx = d->opts.ctx,
 		.session = d->session,
 		.name = d->opts.server_name,
@@ -310,7 +327,8 @@ void dest_opened(struct dest *d, struct dest_start *s)
 {
 	if (!give_back(d, s))
 		return;
-	d->preferred = s->next - 1;
+	if (s->again)
+		d->worked = s->tried;
 	if (d->state != DEST_UP)
 		d->epoch++;
 	d->state = DEST_UP;

@@ -4,8 +4,16 @@
 #ifndef TLS_DEST_START_H
 #define TLS_DEST_START_H
 
+#include <netinet/in.h>
+
 #include "tls/conn.h"
 #include "tls/dest.h"
+
+union dest_address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
 
 /* One leave. All zero: none. */
 struct dest_start {
@@ -13,6 +21,8 @@ struct dest_start {
 	unsigned next;  /* address */
 	unsigned left;  /* addresses not tried yet */
 	unsigned epoch; /* of the verdict it was given under */
+	union dest_address tried; /* last; all zero: none */
+	bool again;     /* another one before it, which failed */
 };
 
 /* False: not now (back-off, budget, or the name is being resolved); ask again at the next tick. */
