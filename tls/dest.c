@@ -20,6 +20,7 @@
 #define LOOKUP_MAGIC 0x4c4f4f4bu
 #define ADDRESSES_MAX 16u
 #define ADDRESSES_AGE SEC /* reconnections that begin together share one look-up */
+#define LOOKUP_PATIENCE (SEC / 2) /* of who knows addresses, older ones */
 
 enum dest_state { DEST_UP, DEST_DOWN, DEST_PROBE, DEST_PROBING };
 
@@ -54,9 +55,8 @@ struct dest {
 	union dest_address worked; /* after others had not: tried first from then on. While the
 				    * first one works, whoever made their order spreads the load */
 	bool numeric;              /* there is nothing to resolve */
-	bool fresh;
-	usec_t resolved_at;        /* 0: at the next tick */
-	struct lookup *lookup;
+	usec_t resolved_at;        /* or when it had to do without */
+	struct lookup *lookup;     /* under way */
 	usec_t lookup_since;
 };
 
@@ -136,12 +136,10 @@ static void go_down(struct dest *d, enum conn_fault fault, const char *reason)
 	say_failure(d, fault, reason);
 }
 
+/* Who is still trying the old ones goes on with these. */
 static void take_addresses(struct dest *d, const struct addrinfo *list)
 {
-	d->resolved_at = 0;
-	d->fresh = list != NULL;
-	if (!list)
-		return; /* who is still trying the old ones goes on */
+	d->resolved_at = d->now;
 	d->addresses = 0;
 	for (; list && d->addresses < ADDRESSES_MAX; list = list->ai_next) {
 		union dest_address *a = &d->address[d->addresses];
@@ -153,21 +151,32 @@ static void take_addresses(struct dest *d, const struct addrinfo *list)
 	}
 }
 
+/* An endpoint that is where it was needs no DNS. */
+static void do_without(struct dest *d, const char *why)
+{
+	char *reason = xasprintf("cannot resolve the name: %s (check it and the DNS)", why);
+	char *what = describe(d);
+
+	d->resolved_at = d->now;
+	if (d->addresses)
+		log_warn_limited("%s: %s; what it was before is used", what, reason);
+	else
+		go_down(d, CONN_UNREACHABLE, reason);
+	free(reason);
+	free(what);
+}
+
 static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *list)
 {
 	struct lookup *l = OBJ(request->data, struct lookup, LOOKUP_MAGIC);
 	struct dest *d = l->dest;
-	char *reason;
 
 	if (d) {
 		d->lookup = NULL;
-		take_addresses(d, status == 0 ? list : NULL);
-		if (!d->fresh) {
-			reason = xasprintf("cannot resolve the name: %s (check it and the DNS)",
-				status ? uv_strerror(status) : "no address");
-			go_down(d, CONN_UNREACHABLE, reason);
-			free(reason);
-		}
+		if (status == 0 && list)
+			take_addresses(d, list);
+		else
+			do_without(d, status ? uv_strerror(status) : "no address");
 	}
 	uv_freeaddrinfo(list);
 	l->magic = 0;
@@ -186,7 +195,7 @@ static void look_up(struct dest *d)
 	if (uv_getaddrinfo(d->loop, &l->request, on_resolved, d->opts.host, d->opts.service,
 		&hints) < 0) {
 		free(l);
-		go_down(d, CONN_UNREACHABLE, "cannot resolve the name: it is not a valid one");
+		do_without(d, "it is not a valid one");
 		return;
 	}
 	d->lookup = l;
@@ -203,7 +212,7 @@ static void try_numeric(struct dest *d)
 	if (getaddrinfo(d->opts.host, d->opts.service, &numeric, &list) != 0)
 		return;
 	take_addresses(d, list);
-	d->numeric = d->fresh;
+	d->numeric = true;
 	freeaddrinfo(list);
 }
 
@@ -249,17 +258,24 @@ void dest_tick(struct dest *d, usec_t now)
 {
 	d->now = now;
 	d->starts_left = d->opts.starts_per_tick;
-	if (!d->resolved_at)
-		d->resolved_at = now;
-	if (now - d->resolved_at >= ADDRESSES_AGE && !d->numeric)
-		d->fresh = false;
 	if (d->state == DEST_DOWN && now >= d->retry_at)
 		d->state = DEST_PROBE;
-	if (d->lookup && d->state != DEST_DOWN &&
+	if (d->lookup && !d->addresses && d->state != DEST_DOWN &&
 	    now - d->lookup_since >= d->opts.connect_timeout) {
 		d->lookup_since = now;
 		go_down(d, CONN_UNREACHABLE, "the name is not resolved in time (check the DNS)");
 	}
+}
+
+/* An endpoint may have moved, so its name is looked up again; but who knows where it was does not
+ * wait for a DNS that does not answer. */
+static bool knows_where(struct dest *d)
+{
+	if (d->numeric || (d->addresses && d->now - d->resolved_at < ADDRESSES_AGE))
+		return true;
+	if (!d->lookup)
+		look_up(d);
+	return d->addresses && d->now - d->lookup_since >= LOOKUP_PATIENCE;
 }
 
 static unsigned first_address(const struct dest *d)
@@ -275,12 +291,8 @@ bool dest_begin(struct dest *d, struct dest_start *s)
 	must(!s->held);
 	if (d->state == DEST_DOWN || d->state == DEST_PROBING)
 		return false;
-	if (!d->starts_left || d->starting >= d->opts.max_starting || d->lookup)
+	if (!d->starts_left || d->starting >= d->opts.max_starting || !knows_where(d))
 		return false;
-	if (!d->fresh) {
-		look_up(d);
-		return false;
-	}
 	if (d->state == DEST_PROBE)
 		d->state = DEST_PROBING;
 	d->starts_left--;

@@ -83,14 +83,17 @@ static void turns(struct peer **p, unsigned n)
 	}
 }
 
-/* Connections begun until a new peer has one; it is gone then, and two seconds over. */
-static unsigned tries_of_a_peer(void)
+#define AT_ONCE 8 /* [ticks] less than any back-off */
+
+/* Connections begun until a new peer has one, 0 when it has none in time. Then it goes, and two
+ * seconds pass. */
+static unsigned tries_within(unsigned ticks)
 {
 	struct peer *p = make_peer(BACKLOG_DROP_OLDEST);
 	uint64_t before = counter_sum(COUNT_TLS_CONNECTS);
 	unsigned tries;
 
-	for (unsigned i = 0; i < 50 && !is_live(p); i++) /* one second */
+	for (unsigned i = 0; i < ticks && !is_live(p); i++)
 		turns(&p, 1);
 	tries = is_live(p) ? (unsigned)(counter_sum(COUNT_TLS_CONNECTS) - before) : 0;
 	turns(&p, 100);
@@ -124,14 +127,14 @@ static void test_the_one_that_worked_is_first(void **state)
 	(void)state;
 	address[0] = "127.0.0.2";
 	address[1] = "127.0.0.1";
-	assert_int_equal(tries_of_a_peer(), 2);
-	assert_int_equal(tries_of_a_peer(), 1);
+	assert_int_equal(tries_within(AT_ONCE), 2);
+	assert_int_equal(tries_within(AT_ONCE), 1);
 	address[0] = "127.0.0.1";
 	address[1] = "127.0.0.2";
-	assert_int_equal(tries_of_a_peer(), 1);
+	assert_int_equal(tries_within(AT_ONCE), 1);
 	address[0] = "127.0.0.3";
 	address[1] = "127.0.0.1";
-	assert_int_equal(tries_of_a_peer(), 1);
+	assert_int_equal(tries_within(AT_ONCE), 1);
 	assert_int_equal(asked, 4);
 }
 
@@ -139,10 +142,47 @@ static void test_the_one_that_worked_is_first(void **state)
 static void test_their_order_is_kept(void **state)
 {
 	(void)state;
-	assert_int_equal(tries_of_a_peer(), 1);
+	assert_int_equal(tries_within(AT_ONCE), 1);
 	address[0] = "127.0.0.2";
 	address[1] = "127.0.0.1";
-	assert_int_equal(tries_of_a_peer(), 2);
+	assert_int_equal(tries_within(AT_ONCE), 2);
+}
+
+static void test_known_addresses_need_no_dns(void **state)
+{
+	(void)state;
+	assert_int_equal(tries_within(AT_ONCE), 1);
+	dns = DNS_FAILS;
+	assert_int_equal(tries_within(AT_ONCE), 1);
+	assert_int_equal(tries_within(AT_ONCE), 1);
+	assert_int_equal(asked, 3);
+	dns = DNS_HANGS;
+	assert_int_equal(tries_within(50), 1);
+	assert_int_equal(tries_within(AT_ONCE), 1);
+	assert_int_equal(asked, 4);
+	dns = DNS_ANSWERS; /* it comes back with another one */
+	address[0] = "127.0.0.2";
+	answer_question();
+	assert_int_equal(tries_within(AT_ONCE), 0);
+}
+
+/* Nothing is known: the endpoint is down, and up again with the DNS. */
+static void test_no_dns_at_all(void **state)
+{
+	struct peer *p = make_peer(BACKLOG_DROP_OLDEST);
+
+	(void)state;
+	dns = DNS_FAILS;
+	turns(&p, 500);
+	assert_false(is_live(p));
+	assert_in_range(asked, 3, 10); /* with back-off */
+	dns = DNS_HANGS;
+	turns(&p, 600);
+	assert_false(is_live(p));
+	dns = DNS_ANSWERS;
+	turns(&p, 1200);
+	assert_true(is_live(p));
+	peer_free(&p);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -166,6 +206,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_the_one_that_worked_is_first),
 		TEST(test_their_order_is_kept),
+		TEST(test_known_addresses_need_no_dns),
+		TEST(test_no_dns_at_all),
 	};
 
 	return cmocka_run_group_tests(tests, make_loop, close_loop);
