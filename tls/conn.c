@@ -436,6 +436,11 @@ bool conn_send(struct conn *c, struct span bytes)
 	return ok;
 }
 
+bool conn_all_out(const struct conn *c)
+{
+	return !wire_full(&c->wire);
+}
+
 void conn_close(struct conn *c)
 {
 	if (c->status == CONN_OPEN) {

@@ -59,6 +59,7 @@ void conn_free(struct conn **); /* at once; the memory goes with the loop's next
 /* All (at most CONN_SEND_MAX bytes) or nothing: false when it is full or no longer open. */
 bool conn_send(struct conn *, struct span);
 bool conn_has_room(const struct conn *);   /* conn_send would take something */
+bool conn_all_out(const struct conn *);    /* the kernel has all that conn_send took, and our end */
 void conn_close(struct conn *);            /* close_notify and half-close; not again */
 void conn_tick(struct conn *, usec_t now); /* looks at the deadlines */
 

@@ -13,7 +13,6 @@
 #include "tls/peer.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/check.h"
 #include "base/counters.h"
@@ -199,9 +198,8 @@ static void greet_when_open(struct peer *p)
 static void lose(struct peer *p)
 {
 	p->short_lives = p->now - p->opened_at < SHORT_LIFE ? p->short_lives + 1 : 0;
-	p->retry_at = p->now;
-	if (p->short_lives > 1)
-		p->retry_at += dest_backoff(p->opts.dest, p->short_lives - 1);
+	p->retry_at = p->now + (p->short_lives > 1 ?
+		dest_backoff(p->opts.dest, p->short_lives - 1) : 0);
 	enter(p, PEER_DOWN);
 }
 
@@ -296,9 +294,8 @@ static bool flush(struct peer *p)
 	return true;
 }
 
-/* At max_speed an outage takes time to make good, the silence in place of what was lost goes first,
- * and live audio goes on coming: it may grow meanwhile, or audio that was within the bound would be
- * lost by the endpoint's return. Who is merely slow makes nothing good and gets no room. */
+/* While an outage is made good, silence first, live audio comes in: what was kept within the bound
+ * would have to go for it. Who is merely slow makes nothing good and gets no room. */
 static void make_room(struct peer *p)
 {
 	bool roomy = trend_falls(&p->trend, backlog_bytes(p->backlog), p->now);
@@ -323,8 +320,11 @@ static void flow(struct peer *p)
 		close_in_order(p);
 }
 
+/* The endpoint may still be reading what conn_send took: our end comes behind it. */
 static void await_close(struct peer *p)
 {
+	if (!conn_all_out(p->conn) && p->now < p->finish_at)
+		p->since = p->now;
 	if (conn_status(p->conn) == CONN_OVER || p->now - p->since >= CLOSE_WAIT)
 		enter(p, PEER_DONE);
 }

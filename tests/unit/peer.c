@@ -410,7 +410,7 @@ static void slow_endpoint_keeps_to_the_bound(void **state)
 	endpoint_narrow(&end);
 	end.paced = true;
 	make_dest("127.0.0.1", end.port, NULL);
-	p = make_large_peer(BACKLOG_DROP_OLDEST, times);
+	p = make_large_peer(BACKLOG_DROP_OLDEST, times, 5 * SEC);
 	peer_set_header(p, span_text("m"));
 	TURN_UNTIL(p, is_live(p));
 	for (unsigned i = 0; i < 1500; i++) { /* thirty seconds */
@@ -450,6 +450,36 @@ static void stall_is_made_good(void **state)
 	TURN_UNTIL(p, peer_done(p));
 	assert_int_equal(end.guest[0].n, 2 + at * 2);
 	assert_int_equal(check_audio(end.guest[0].got + 2 + kept * 2, (at - kept) * 2, kept), 0);
+	tear_down(&p);
+}
+
+/* All is with the connection, but not with the kernel: it is not closed over that. */
+static void slow_endpoint_hears_the_end(void **state)
+{
+	struct peer *p;
+	size_t at = 0;
+
+	(void)state;
+	endpoint_open(&end, 0, serve_with(&numbered));
+	endpoint_narrow(&end);
+	end.paced = true;
+	make_ctx(file("authority"), NULL, false);
+	make_dest("127.0.0.1", end.port, NULL);
+	p = make_large_peer(BACKLOG_DROP_OLDEST, 4, 60 * SEC);
+	peer_set_header(p, span_text("m"));
+	TURN_UNTIL(p, is_live(p));
+	put_audio(p, &at, 2 * CONN_SEND_MAX / TICK_BYTES * TICK_BYTES); /* one, the kernel takes */
+	TURN_UNTIL(p, peer_waiting(p) == 0);
+	peer_finish(p);
+	for (unsigned i = 0; i < 100; i++) /* two seconds */
+		turn(&p, 1);
+	assert_false(peer_done(p));
+	end.paced = false;
+	TURN_UNTIL(p, peer_done(p));
+	assert_int_equal(stats_of(p).sent, at * 2);
+	assert_int_equal(end.guest[0].n, 2 + at * 2);
+	assert_int_equal(check_audio(after_header(&end.guest[0], "m"), at * 2, 0), 0);
+	assert_true(end.guest[0].closed_in_order);
 	tear_down(&p);
 }
 
@@ -736,6 +766,7 @@ int main(void)
 		cmocka_unit_test(linger_is_the_last_word),
 		cmocka_unit_test(slow_endpoint_keeps_to_the_bound),
 		cmocka_unit_test(stall_is_made_good),
+		cmocka_unit_test(slow_endpoint_hears_the_end),
 		cmocka_unit_test(rubbish_is_thrown_away),
 		cmocka_unit_test(resets_are_the_peer_s_own_trouble),
 		cmocka_unit_test(cut_still_says_goodbye),

@@ -79,16 +79,16 @@ static inline void make_dest(const char *host, uint16_t port, const char *server
 }
 
 /* Of so many times as many bytes in the same time. */
-static inline struct peer *make_large_peer(enum backlog_policy policy, unsigned times)
+static inline struct peer *make_large_peer(enum backlog_policy policy, unsigned times, usec_t linger)
 {
 	return peer_new(&(struct peer_opts){ .dest = dest, .budget = &budget, .name = "call stream 0",
 		.max_bytes = BOUND * times, .frame = 2, .bytes_per_second = RATE * times,
-		.coalesce = 960 * times, .max_speed = 8, .linger = 5 * SEC, .policy = policy });
+		.coalesce = 960 * times, .max_speed = 8, .linger = linger, .policy = policy });
 }
 
 static inline struct peer *make_peer(enum backlog_policy policy)
 {
-	return make_large_peer(policy, 1);
+	return make_large_peer(policy, 1, 5 * SEC);
 }
 
 static inline void tear_down(struct peer **p)
