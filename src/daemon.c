@@ -17,6 +17,7 @@
 #include "directory.h"
 #include "journal.h"
 #include "recorder.h"
+#include "reread.h"
 #include "sink/writer.h"
 #include "spool/spool.h"
 #include "status/status.h"
@@ -39,8 +40,6 @@
 struct daemon {
 	MAGIC_MEMBER;
 	const struct config *config;
-	int argc;
-	char **argv;
 	uv_loop_t loop;
 	uv_signal_t sigterm, sigint, sighup, sigusr1;
 	uv_timer_t deadline;
@@ -57,6 +56,7 @@ struct daemon {
 	struct tail *tail;
 	struct opener *opener;
 	struct writer *writer;
+	struct reread *reread;
 	struct recorder *recorder;   /* NULL: nothing is recorded */
 	struct consumed *consumed;
 	struct join *join;
@@ -127,48 +127,14 @@ static void on_terminate(uv_signal_t *signal, int number)
 	calls_shut_down(d->calls);
 }
 
-static void reread_levels(struct daemon *d)
-{
-	char *reason;
-	const struct config *c = config_new(d->argc, d->argv, &reason);
-
-	if (!c) {
-		log_err("log levels stay as they were: %s", reason);
-		free(reason);
-		return;
-	}
-	log_set_level(LOG_CLASS_CORE, c->log_level_core);
-	log_set_level(LOG_CLASS_FFMPEG, c->log_level_ffmpeg);
-	log_set_level(LOG_CLASS_INTERNALS, c->log_level_internals);
-	config_free(&c);
-	log_info("log levels read again");
-}
-
-/* On a writer's thread: it reads files. */
-static void reread(void *arg)
-{
-	struct daemon *d = OBJ(arg, struct daemon, DAEMON_MAGIC);
-	char *reason;
-
-	reread_levels(d);
-	if (!d->ctx)
-		return;
-	if (ctx_reload(d->ctx, &reason) == 0) {
-		log_info("certificates read again");
-	} else {
-		log_err("certificates stay as they were: %s", reason);
-		free(reason);
-	}
-}
-
 static void on_signal(uv_signal_t *signal, int number)
 {
 	struct daemon *d = OBJ(signal->data, struct daemon, DAEMON_MAGIC);
 
 	if (number == SIGUSR1)
 		log_status(d);
-	else if (!writer_put(d->writer, WRITER_WRITE, NULL, reread, d))
-		log_err("not read again: the disk is too slow");
+	else
+		reread_ask(d->reread);
 }
 
 static void start_signal(struct daemon *d, uv_signal_t *signal, uv_signal_cb handler, int number)
@@ -376,8 +342,6 @@ struct daemon *daemon_start(const struct config *config, int argc, char **argv)
 
 	d->magic = DAEMON_MAGIC;
 	d->config = config;
-	d->argc = argc;
-	d->argv = argv;
 	if (uv_loop_init(&d->loop) < 0)
 		die("cannot start: raise the limit of open files (ulimit -n)");
 	uv_timer_init(&d->loop, &d->deadline);
@@ -387,6 +351,7 @@ struct daemon *daemon_start(const struct config *config, int argc, char **argv)
 	d->recorder = recorder_new(config, &d->budget);
 	describe_calls(d);
 	start_calls(d);
+	d->reread = reread_new(d->writer, d->ctx, argc, argv);
 	start_signal(d, &d->sigterm, on_terminate, SIGTERM);
 	start_signal(d, &d->sigint, on_terminate, SIGINT);
 	start_signal(d, &d->sighup, on_signal, SIGHUP);
@@ -448,6 +413,7 @@ void daemon_stop(struct daemon **dp)
 	if (!recorder_free(&d->recorder, clock_mono() + SEC) ||
 		!writer_stop(&d->writer, clock_mono() + SEC))
 		return; /* a disk holds a thread that may yet touch what is here */
+	reread_free(&d->reread);
 	calls_free(&d->calls);
 	join_stop(&d->join);
 	consumed_free(&d->consumed);

@@ -19,7 +19,7 @@ struct ctx;
 /* NULL: *reason is a sentence that says what to do; malloc'd, the caller frees it. */
 struct ctx *ctx_new(const struct ctx_opts *, char **reason);
 void ctx_free(struct ctx **);
-/* Reads the files again (SIGHUP); 0, or -1 with *reason and nothing changed. Any thread. */
+/* Reads the files again (SIGHUP); 0, or -1 with *reason and nothing changed. One at a time. */
 int ctx_reload(struct ctx *, char **reason);
 
 #endif

@@ -184,6 +184,37 @@ class Lifecycle(Case):
         self.assertEqual([s["forwarded-ms"] for s in account["sinks"]], [5000, 5000])
         wait_for("connections", lambda: len(other.connections()) >= 2)
 
+    def test_sighup_reads_one_after_the_other(self):
+        """The second one comes while the first one still reads: what it finds is read last."""
+        endpoint = self.receiver()
+        daemon = self.daemon(endpoint)
+        certificate = read(endpoint.ca)
+        os.unlink(endpoint.ca)
+        os.mkfifo(endpoint.ca) # the disk is as slow as we are
+
+        def give_certificate():
+            try:
+                fd = os.open(endpoint.ca, os.O_WRONLY | os.O_NONBLOCK)
+            except OSError: # nobody reads
+                return False
+            os.write(fd, certificate)
+            os.close(fd)
+            return True
+
+        def begun():
+            return daemon.text().count("log levels read again")
+        daemon.send(signal.SIGHUP)
+        wait_for("the first one", begun)
+        daemon.send(signal.SIGHUP)
+        daemon.status() # it knows of both
+        self.assertEqual(begun(), 1)
+        wait_for("somebody who reads", give_certificate)
+        wait_for("the second one", lambda: begun() == 2)
+        wait_for("somebody who reads again", give_certificate)
+        wait_for("both", lambda: daemon.text().count("certificates read again") == 2)
+        self.assertNotIn("stay as they were", daemon.text())
+        self.assertEqual(daemon.stop(), 0)
+
     # ---- limits
 
     def test_disk_that_hangs(self):
