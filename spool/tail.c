@@ -384,17 +384,26 @@ struct tail *tail_start(const struct tail_opts *opts)
 	return t;
 }
 
-void tail_stop(struct tail **tp)
+static bool join(struct tail *t, usec_t deadline)
+{
+	usec_t wall = clock_wall() + deadline - clock_mono();
+	struct timespec until = { .tv_sec = wall / SEC, .tv_nsec = wall % SEC * 1000 };
+
+	return pthread_timedjoin_np(t->thread, NULL, &until) == 0;
+}
+
+bool tail_stop(struct tail **tp, usec_t deadline)
 {
 	struct tail *t = *tp;
 	struct file *f, *tmp;
 
 	*tp = NULL;
 	if (!t)
-		return;
+		return true;
 	atomic_store(&t->stop, true);
 	wake(t);
-	pthread_join(t->thread, NULL);
+	if (!join(t, deadline))
+		return false;
 	take_orders(t);
 	HASH_ITER(hh, t->files, f, tmp)
 		stop_file(t, f);
@@ -405,4 +414,5 @@ void tail_stop(struct tail **tp)
 	t->magic = 0;
 	free(t->buffer);
 	free(t);
+	return true;
 }

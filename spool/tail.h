@@ -26,7 +26,8 @@ struct tail_opts {
 struct tail;
 
 struct tail *tail_start(const struct tail_opts *);
-void tail_stop(struct tail **);
+/* False: by then (clock_mono) a disk holds its thread, which may yet touch what it was given. */
+bool tail_stop(struct tail **, usec_t deadline);
 
 void tail_give(struct tail *, struct source **); /* opens it itself; clears *s */
 void tail_grew(struct tail *, uint64_t call);    /* there may be more */

@@ -374,14 +374,21 @@ void daemon_run(struct daemon *d)
 
 /* ---- stop: the mirror ---- */
 
-static void stop_threads(struct daemon *d)
+/* False: a disk holds the thread that reads files, and the calls of those files. */
+static bool stop_threads(struct daemon *d)
 {
+	bool all;
+
 	opener_free(&d->opener); /* gives to the intakes */
 	for (unsigned i = 0; i < d->intakes; i++)
 		intake_stop(&d->intake[i]);
-	tail_stop(&d->tail);
+	all = tail_stop(&d->tail, clock_mono() + SEC);
+	if (!all)
+		log_warn("a disk with pcaps or PCM files does not answer: what is recorded of them is "
+			"finished by the next start");
 	for (unsigned w = 0; w < d->workers; w++)
-		worker_stop(&d->worker[w]); /* reads what the readers left */
+		worker_stop(&d->worker[w], all); /* reads what the readers left */
+	return all;
 }
 
 static void free_queues(struct daemon *d)
@@ -405,13 +412,14 @@ static void close_signal(uv_signal_t *signal)
 void daemon_stop(struct daemon **dp)
 {
 	struct daemon *d = *dp;
+	bool all;
 
 	*dp = NULL;
 	spool_stop(&d->spool);
-	stop_threads(d);
+	all = stop_threads(d);
 	calls_flush(d->calls);
 	if (!recorder_free(&d->recorder, clock_mono() + SEC) ||
-		!writer_stop(&d->writer, clock_mono() + SEC))
+		!writer_stop(&d->writer, clock_mono() + SEC) || !all)
 		return; /* a disk holds a thread that may yet touch what is here */
 	reread_free(&d->reread);
 	calls_free(&d->calls);

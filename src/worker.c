@@ -379,7 +379,7 @@ static void end_calls(struct worker *w)
 		take_turn(w, &w->turn[i % w->turns], clock_steady(now), now);
 }
 
-void worker_stop(struct worker **wp)
+void worker_stop(struct worker **wp, bool all)
 {
 	struct worker *w = *wp;
 
@@ -389,6 +389,8 @@ void worker_stop(struct worker **wp)
 	atomic_store(&w->stop, true);
 	pthread_join(w->thread, NULL);
 	end_calls(w);
+	if (!all)
+		return;
 	must(!w->calls);
 	dest_free(&w->dest);
 	uv_close((uv_handle_t *)&w->timer, NULL);

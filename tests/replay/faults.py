@@ -10,7 +10,8 @@ from harness import *
 BLOCK = 80     # [samples] in which silence is looked for: 10 ms
 
 # What touches a file below one of $HOLD_DIR (a:b) while the file $HOLD is there waits; or fails, when
-# it holds the number of an error. With $HOLD_LOOKS those wait, too, who only look: NFS is so. Who syncs
+# it holds the number of an error. With $HOLD_LOOKS those wait, too, who only look: NFS is so; with
+# $HOLD_READS those who read. Who syncs
 # a whole file system waits while $HOLD_SYNCS is there, where each puts a byte.
 HUNG_DISK = r"""
 #define _GNU_SOURCE
@@ -60,6 +61,7 @@ static int bad_fd(int fd)
 	path[n < 0 ? 0 : n] = '\0';
 	return bad(path);
 }
+static int bad_read(int fd) { return getenv("HOLD_READS") && bad_fd(fd); }
 static int bad_sync(int fd)
 {
 	const char *hold = getenv("HOLD_SYNCS");
@@ -75,6 +77,8 @@ static int bad_sync(int fd)
 WRAP(ssize_t, write, (int fd, const void *p, size_t n), (fd, p, n), bad_fd(fd), -1)
 WRAP(ssize_t, pwrite, (int fd, const void *p, size_t n, off_t at), (fd, p, n, at), bad_fd(fd), -1)
 WRAP(ssize_t, pwrite64, (int fd, const void *p, size_t n, off64_t at), (fd, p, n, at), bad_fd(fd), -1)
+WRAP(ssize_t, pread, (int fd, void *p, size_t n, off_t at), (fd, p, n, at), bad_read(fd), -1)
+WRAP(ssize_t, pread64, (int fd, void *p, size_t n, off64_t at), (fd, p, n, at), bad_read(fd), -1)
 WRAP(int, ftruncate, (int fd, off_t to), (fd, to), bad_fd(fd), -1)
 WRAP(int, ftruncate64, (int fd, off64_t to), (fd, to), bad_fd(fd), -1)
 WRAP(int, fsync, (int fd), (fd), bad_fd(fd), -1)
@@ -206,7 +210,7 @@ class FaultCase(Case):
             raise unittest.SkipTest(f"mount: {done.stderr.strip()}")
         self.mounted.append(["umount", "-l", to])
 
-    def shim(self, *dirs, looks=False):
+    def shim(self, *dirs, looks=False, reads=False):
         """The environment in which a disk hangs or fails; else than of output-dir: dirs."""
         if not TIMES:
             raise unittest.SkipTest("sanitizers want to be loaded first")
@@ -216,7 +220,8 @@ class FaultCase(Case):
             f.write(HUNG_DISK)
         subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
         return {"LD_PRELOAD": library, "HOLD": self.hold, "HOLD_DIR": ":".join(dirs or [self.out]),
-            "HOLD_SYNCS": self.hold_syncs, **({"HOLD_LOOKS": "1"} if looks else {})}
+            "HOLD_SYNCS": self.hold_syncs, **({"HOLD_LOOKS": "1"} if looks else {}),
+            **({"HOLD_READS": "1"} if reads else {})}
 
     def hang(self, on=True):
         if on:

@@ -221,6 +221,33 @@ class DiskHangs(FaultCase):
         wait_for("all connections", lambda: len(endpoint.connections()) == 20)
         self.assertEqual({c["end"] for c in endpoint.connections()}, {"close_notify"})
 
+    def test_sigterm_while_a_pcm_disk_hangs(self):
+        """Who reads files may wait for ever: the end comes, and the next start finishes what is there."""
+        pcm = os.path.join(self.dir, "pcm")
+        os.mkdir(pcm)
+        daemon = self.recorder(None, f"--pcm-dir={pcm}", "--shutdown-timeout=1",
+            env=self.shim(pcm, reads=True))
+        second = array.array("h", [1000] * 8000).tobytes()
+        with open(os.path.join(pcm, "call.pcm"), "wb", buffering=0) as f:
+            f.write(2 * second)
+            wait_for("its recording", lambda: sum(map(os.path.getsize, unfinished(self.out))) >
+                2 * len(second))
+            self.hang()
+            f.write(second)
+            self.feed(daemon, "--seconds", "2").result()
+            daemon.wait_accounts(1)
+            begin = time.monotonic()
+            daemon.send(signal.SIGTERM)
+            self.assertEqual(daemon.wait(), 0)
+            self.assertLess(time.monotonic() - begin, 6)
+        self.assertIn("finished by the next start", daemon.text())
+        self.assertTrue(self.left())
+        self.hang(False)
+        daemon = self.recorder(None, name="next")
+        for f in self.wait_published(3):
+            self.assertAlmostEqual(f.seconds, 2, delta=0.1, msg=f.path)
+        self.assertEqual(daemon.stop(), 0)
+
     def test_start_while_the_disk_hangs(self):
         """rtpengine does not wait for a disk, neither does whoever reads its streams."""
         state, accounts = (os.path.join(self.dir, n) for n in ("state", "accounts"))

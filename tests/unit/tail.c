@@ -71,7 +71,7 @@ static void done_with(struct packet **p)
 static int teardown(void **state)
 {
 	(void)state;
-	tail_stop(&tail);
+	assert_true(tail_stop(&tail, clock_mono() + DEADLINE));
 	done_with(&packet);
 	packetq_free(&queue);
 	unlink(path);
@@ -284,7 +284,7 @@ static void test_record_longer_than_a_round(void **state)
 static void test_full_queue_loses_nothing(void **state)
 {
 	(void)state;
-	tail_stop(&tail);
+	assert_true(tail_stop(&tail, clock_mono() + DEADLINE));
 	packetq_free(&queue);
 	start(2, 1000000);
 	append(header, sizeof(header));
@@ -300,7 +300,7 @@ static void test_never_faster_than_asked(void **state)
 	usec_t begin = clock_mono();
 
 	(void)state;
-	tail_stop(&tail);
+	assert_true(tail_stop(&tail, clock_mono() + DEADLINE));
 	packetq_free(&queue);
 	start(16, 8);
 	append(header, sizeof(header));
@@ -398,7 +398,7 @@ static void test_stop_ends_what_is_open(void **state)
 	(void)state;
 	append(header, sizeof(header));
 	give(SOURCE_PCAP, 0);
-	tail_stop(&tail);
+	assert_true(tail_stop(&tail, clock_mono() + DEADLINE));
 	expect_end(SOURCE_END_STOPPED, 0);
 }
 
