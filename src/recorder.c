@@ -20,6 +20,7 @@
 
 #define THREADS 4     /* for each output directory */
 #define JOBS    50000 /* likewise: two for each recording at most */
+#define PACKETS ((size_t)1344 * 1024) /* [bytes] that packets hold from one thread to another */
 
 /* Notes of a call that ran at the start: at its end each has become a file, or it becomes one. */
 struct left {
@@ -269,12 +270,18 @@ void recorder_recover(struct recorder *r, char **running)
 
 /* ---- begin and end ---- */
 
-/* What waits for a disk and what waits for an endpoint never take each other's memory. */
+/* What waits for a disk and what waits for an endpoint never take each other's memory. It is what
+ * packets leave that is shared, or with many workers there would be nothing left for endpoints. */
 static void take_memory(struct recorder *r, const struct config *c, struct budget *all)
 {
+	size_t packets = (size_t)c->intake_threads * (size_t)c->num_threads * PACKETS;
+	size_t rest = all->limit / 8;
+
 	if (!c->send_host && !c->forward_to)
 		return;
-	budget_split(all, &r->budget, all->limit / 8 * 3);
+	if (packets < all->limit - rest)
+		rest = all->limit - packets;
+	budget_split(all, &r->budget, rest / 8 * 3);
 	r->opts.budget = &r->budget;
 }
 

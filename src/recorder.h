@@ -10,7 +10,7 @@
 struct recorder;
 
 /* NULL: nothing is to be recorded. What cannot be written to ends the process with a sentence. Where
- * audio is forwarded, too, three eighths of the memory become that of recordings. */
+ * audio is forwarded, too, three eighths of the memory that is not for packets are for recordings. */
 struct recorder *recorder_new(const struct config *, struct budget *);
 const struct call_record_opts *recorder_opts(const struct recorder *);
 struct budget *recorder_budget(struct recorder *); /* NULL: it has none of its own */

@@ -337,6 +337,21 @@ class DiskHangs(FaultCase):
         self.assertEqual(daemon.status().get("rec_ms_dropped", 0), 0)
         self.assertEqual(daemon.stop(), 0)
 
+    def test_many_workers_leave_memory_for_both(self):
+        """Packets on their way to each of them hold more than a megabyte."""
+        endpoint = self.receiver()
+        daemon = self.recorder(endpoint, "--num-threads=24", "--buffer-memory=44M")
+        long = self.feed(daemon, "--call-id", "long", "--calls", "48", "--rate", "100",
+            "--seconds", "6", name="long")
+        wait_for("packets", lambda: daemon.status()["queue_memory"] > 22 << 20)
+        self.feed(daemon, "--call-id", "new", "--calls", "3", "--rate", "100", "--seconds", "2",
+            name="new").result()
+        result, status = long.result(), daemon.status()
+        self.assertCloses(result, status)
+        self.assertEqual(status.get("ms_dropped_sink", 0), 0, status)
+        self.assertEqual(status.get("rec_ms_dropped", 0), 0, status)
+        self.assertEqual(daemon.stop(), 0)
+
 
 if __name__ == "__main__":
     main()
