@@ -16,6 +16,7 @@
 #include "calls.h"
 #include "directory.h"
 #include "journal.h"
+#include "loop.h"
 #include "recorder.h"
 #include "reread.h"
 #include "sink/writer.h"
@@ -33,6 +34,7 @@
 #define INTAKE_PERIOD    (2 * MSEC)
 #define INTAKE_AWAKE     200 /* [us] */
 #define TAIL_SPEED       8
+#define LOOKUP_WAIT      (200 * MSEC)
 #define DATA_ELEMENTS    256
 #define DATA_ELEMENT     (256 * 1024)
 #define DATA_CALL        (1024 * 1024)
@@ -375,19 +377,26 @@ void daemon_run(struct daemon *d)
 /* ---- stop: the mirror ---- */
 
 /* False: a disk holds the thread that reads files, and the calls of those files. */
-static bool stop_threads(struct daemon *d)
+static bool stop_readers(struct daemon *d)
 {
-	bool all;
-
 	opener_free(&d->opener); /* gives to the intakes */
 	for (unsigned i = 0; i < d->intakes; i++)
 		intake_stop(&d->intake[i]);
-	all = tail_stop(&d->tail, clock_mono() + SEC);
-	if (!all)
-		log_warn("a disk with pcaps or PCM files does not answer: what is recorded of them is "
-			"finished by the next start");
+	if (tail_stop(&d->tail, clock_mono() + SEC))
+		return true;
+	log_warn("a disk with pcaps or PCM files does not answer: what is recorded of them is "
+		"finished by the next start");
+	return false;
+}
+
+/* They read what the readers left. False: see worker_stop. */
+static bool stop_workers(struct daemon *d, bool ended, usec_t *patience)
+{
+	bool all = true;
+
 	for (unsigned w = 0; w < d->workers; w++)
-		worker_stop(&d->worker[w], all); /* reads what the readers left */
+		if (!worker_stop(&d->worker[w], ended, patience))
+			all = false;
 	return all;
 }
 
@@ -409,18 +418,20 @@ static void close_signal(uv_signal_t *signal)
 	uv_close((uv_handle_t *)signal, NULL);
 }
 
-void daemon_stop(struct daemon **dp)
+bool daemon_stop(struct daemon **dp)
 {
 	struct daemon *d = *dp;
-	bool all;
+	usec_t patience = LOOKUP_WAIT;
+	bool ended, workers;
 
 	*dp = NULL;
 	spool_stop(&d->spool);
-	all = stop_threads(d);
+	ended = stop_readers(d);
+	workers = stop_workers(d, ended, &patience);
 	calls_flush(d->calls);
 	if (!recorder_free(&d->recorder, clock_mono() + SEC) ||
-		!writer_stop(&d->writer, clock_mono() + SEC) || !all)
-		return; /* a disk holds a thread that may yet touch what is here */
+		!writer_stop(&d->writer, clock_mono() + SEC) || !ended)
+		return false; /* a disk holds a thread that may yet touch what is here */
 	reread_free(&d->reread);
 	calls_free(&d->calls);
 	join_stop(&d->join);
@@ -435,8 +446,11 @@ void daemon_stop(struct daemon **dp)
 	close_signal(&d->sighup);
 	close_signal(&d->sigusr1);
 	uv_close((uv_handle_t *)&d->deadline, NULL);
-	uv_run(&d->loop, UV_RUN_DEFAULT);
-	must(uv_loop_close(&d->loop) == 0);
+	if (!loop_close(&d->loop, &patience) || !workers) {
+		log_warn("a name is being looked up and is not waited for: check the DNS");
+		return false;
+	}
 	d->magic = 0;
 	free(d);
+	return true;
 }

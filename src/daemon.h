@@ -3,6 +3,8 @@
 #ifndef DAEMON_H
 #define DAEMON_H
 
+#include <stdbool.h>
+
 #include "config.h"
 
 struct daemon;
@@ -13,6 +15,7 @@ struct daemon *daemon_start(const struct config *, int argc, char **argv);
 /* Until SIGTERM or SIGINT, and until calls have drained within shutdown-timeout (a second signal:
  * at once). */
 void daemon_run(struct daemon *);
-void daemon_stop(struct daemon **);
+/* False: a disk or the DNS holds a thread that nobody waits for; only _exit ends the process. */
+bool daemon_stop(struct daemon **);
 
 #endif

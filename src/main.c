@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -73,6 +74,7 @@ int main(int argc, char **argv)
 {
 	const struct config *c = read_config(argc, argv);
 	struct daemon *d;
+	bool all;
 
 	if (c->help || c->version) {
 		answer(c);
@@ -88,9 +90,11 @@ int main(int argc, char **argv)
 	d = daemon_start(c, argc, argv);
 	process_ready();
 	daemon_run(d);
-	daemon_stop(&d);
+	all = daemon_stop(&d);
 	process_pidfile_remove();
 	log_stop();
+	if (!all)
+		_exit(0);
 	config_free(&c);
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include "base/mailbox.h"
 #include "base/mem.h"
 #include "base/thread.h"
+#include "loop.h"
 
 #define TICK_MS   20
 #define MAX_TURNS 5
@@ -379,26 +380,26 @@ static void end_calls(struct worker *w)
 		take_turn(w, &w->turn[i % w->turns], clock_steady(now), now);
 }
 
-void worker_stop(struct worker **wp, bool all)
+bool worker_stop(struct worker **wp, bool ended, usec_t *patience)
 {
 	struct worker *w = *wp;
 
 	*wp = NULL;
 	if (!w)
-		return;
+		return true;
 	atomic_store(&w->stop, true);
 	pthread_join(w->thread, NULL);
 	end_calls(w);
-	if (!all)
-		return;
+	if (!ended)
+		return false;
 	must(!w->calls);
 	dest_free(&w->dest);
 	uv_close((uv_handle_t *)&w->timer, NULL);
-	while (uv_run(&w->loop, UV_RUN_DEFAULT) != 0)
-		;
-	must(uv_loop_close(&w->loop) == 0);
+	if (!loop_close(&w->loop, patience))
+		return false; /* leaked: what looks the name up comes back to the loop */
 	w->magic = 0;
 	free(w);
+	return true;
 }
 
 /* ---- from the control thread ---- */

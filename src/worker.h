@@ -29,9 +29,9 @@ struct worker_opts {
 struct worker;
 
 struct worker *worker_start(const struct worker_opts *);
-/* No source sends any more; calls that are left are cut. all: every source has ended; else calls whose
- * sources have not stay, and what they use with them. */
-void worker_stop(struct worker **, bool all);
+/* No source sends any more; calls that are left are cut. ended: every source has; else calls whose
+ * sources have not stay, and what they use with them. False: something stays; see also loop_close. */
+bool worker_stop(struct worker **, bool ended, usec_t *patience);
 
 /* From the control thread; everything is copied. */
 void worker_new_call(struct worker *, uint64_t call, const char *parent, enum spool_layout);

@@ -22,6 +22,30 @@ int fsync(int fd)
 """
 
 
+# Names are not resolved within a minute; $ASKED gets a byte for each that is looked up.
+SLOW_DNS = r"""
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <unistd.h>
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+	struct addrinfo **found)
+{
+	int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **) =
+		(__typeof__(real))dlsym(RTLD_NEXT, "getaddrinfo");
+	int fd;
+	if (hints && hints->ai_flags & AI_NUMERICHOST)
+		return real(node, service, hints, found);
+	fd = open(getenv("ASKED"), O_WRONLY | O_CREAT | O_APPEND, 0600);
+	(void)!write(fd, "?", 1);
+	close(fd);
+	sleep(60);
+	return EAI_AGAIN;
+}
+"""
+
+
 def descriptors(process):
     return len(os.listdir(f"/proc/{process.pid}/fd"))
 
@@ -217,14 +241,31 @@ class Lifecycle(Case):
 
     # ---- limits
 
-    def test_disk_that_hangs(self):
+    def preload(self, name, text):
         if not TIMES:
             self.skipTest("sanitizers have to be loaded before anything else")
-        source, library = (os.path.join(self.dir, n) for n in ("disk.c", "disk.so"))
+        source, library = (os.path.join(self.dir, name + end) for end in (".c", ".so"))
         with open(source, "w") as f:
-            f.write(SLOW_DISK)
+            f.write(text)
         subprocess.run([*os.environ.get("CC", "cc").split(), "-D_GNU_SOURCE", "-shared", "-fPIC",
             "-o", library, source], check=True)
+        return library
+
+    def test_dns_that_hangs(self):
+        library, asked = self.preload("dns", SLOW_DNS), os.path.join(self.dir, "asked")
+        daemon = self.daemon(None, "--tls-send-to=endpoint.test:9", "--num-threads=2",
+            "--redis-url=redis://redis.test:6379/0", "--shutdown-timeout=1",
+            env={"LD_PRELOAD": library, "ASKED": asked})
+        self.feed(daemon, "--calls", "4", "--rate", "100", "--seconds", "60")
+        # Redis and the endpoint of one worker; libuv looks up no more at a time.
+        wait_for("names to be looked up", lambda: len(read(asked)) == 2)
+        self.stop_in(4, daemon)
+        self.assertIn("is not waited for", daemon.text())
+        self.assertEqual([a["end"] for a in daemon.accounts()], ["shutdown"] * 4)
+        self.assertFalse(os.path.exists(os.path.join(self.dir, "spoolwire.pid")))
+
+    def test_disk_that_hangs(self):
+        library = self.preload("disk", SLOW_DISK)
         hold = os.path.join(self.dir, "hold")
         daemon = self.daemon(self.receiver(), "--shutdown-timeout=1",
             env={"LD_PRELOAD": library, "HOLD": hold})

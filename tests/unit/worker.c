@@ -93,7 +93,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	worker_stop(&worker, true);
+	assert_true(worker_stop(&worker, true, &(usec_t){ 10 * SEC }));
 	for (unsigned i = 0; i < CALLS; i++) {
 		struct account *a = account[i];
 
@@ -352,7 +352,7 @@ static void test_stop(void **state)
 	begin(0, false);
 	talk(0, 0, 50);
 	hang_up(0);
-	worker_stop(&worker, true);
+	assert_true(worker_stop(&worker, true, &(usec_t){ 10 * SEC }));
 	assert_int_equal(wait_for_account(0)->packets, 50);
 	assert_string_equal(account[0]->end, "shutdown");
 }
