@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/thread.h"
 #include "config.h"
 #include "daemon.h"
@@ -84,6 +85,7 @@ int main(int argc, char **argv)
 	if (!c->foreground)
 		process_daemonize();
 	process_ignore_signals();
+	mem_separate_threads();
 	take_pidfile(c);
 	start_log(c);
 	raise_limits(c);

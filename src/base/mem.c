@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
+
+#define ARENAS 4096 /* more than there are threads */
+
+void mem_separate_threads(void)
+{
+	mallopt(M_ARENA_MAX, ARENAS);
+}
 
 static void *not_null(void *p)
 {

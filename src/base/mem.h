@@ -6,6 +6,10 @@
 
 #include <stddef.h>
 
+/* Each thread allocates from an arena of its own. By default threads share 8 a core, and with it
+ * its lock: one that starves with the lock would stop the others. Before the first thread. */
+void mem_separate_threads(void);
+
 void *xalloc(size_t bytes); /* zeroed */
 void *xrealloc(void *old, size_t bytes);
 char *xstrdup(const char *text);
