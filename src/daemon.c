@@ -26,6 +26,7 @@
 #define DAEMON_MAGIC 0xdae30001u
 
 #define QUEUE_CHUNKS     256 /* from each reader to each worker: 32 MiB at most */
+#define POOL_CHUNKS      64  /* of each intake: 8 MiB that are there from the start */
 #define WRITER_THREADS   2
 #define WRITER_JOBS      10000
 #define OPENERS_LOST     64
@@ -51,6 +52,7 @@ struct daemon {
 	struct dest_opts dest;
 	struct call_opts call;
 	unsigned workers, intakes, readers;
+	struct packetq_pool **pool;  /* [reader] */
 	struct packetq ***queue;     /* [reader][worker]: intakes first, then the tail */
 	struct packetq ***to_worker; /* the same as [worker][reader] */
 	struct worker **worker;
@@ -158,10 +160,14 @@ static void start_queues(struct daemon *d)
 	d->intakes = (unsigned)c->intake_threads;
 	d->readers = d->intakes + 1;
 	d->queue = xalloc(d->readers * sizeof(*d->queue));
+	d->pool = xalloc(d->readers * sizeof(struct packetq_pool *));
 	for (unsigned r = 0; r < d->readers; r++) {
 		d->queue[r] = xalloc(d->workers * sizeof(**d->queue));
-		for (unsigned w = 0; w < d->workers; w++)
+		d->pool[r] = r < d->intakes ? packetq_pool_new(POOL_CHUNKS) : NULL; /* files wait */
+		for (unsigned w = 0; w < d->workers; w++) {
 			d->queue[r][w] = packetq_new(&d->budget, QUEUE_CHUNKS);
+			packetq_use(d->queue[r][w], d->pool[r]);
+		}
 	}
 }
 
@@ -405,11 +411,13 @@ static void free_queues(struct daemon *d)
 	for (unsigned r = 0; r < d->readers; r++) {
 		for (unsigned w = 0; w < d->workers; w++)
 			packetq_free(&d->queue[r][w]);
+		packetq_pool_free(&d->pool[r]);
 		free(d->queue[r]);
 	}
 	for (unsigned w = 0; w < d->workers; w++)
 		free(d->to_worker[w]);
 	free(d->queue);
+	free(d->pool);
 	free(d->to_worker);
 }
 

@@ -8,6 +8,9 @@
 #include "base/mem.h"
 
 #define OPEN_MAX (10 * MSEC) /* a chunk is handed over at least that often */
+#define SPARES   16          /* chunks that stay when nothing waits any more */
+#define TRIM     4           /* beyond them, given back at a time */
+#define PAGE     4096
 
 struct chunk {
 	struct packetq *home;
@@ -24,8 +27,14 @@ struct ring {
 	_Alignas(64) atomic_uint tail; /* next to put */
 };
 
+struct packetq_pool {
+	unsigned size, n;
+	struct chunk *chunk[]; /* n of them are here */
+};
+
 struct packetq {
 	struct budget *budget;
+	struct packetq_pool *pool; /* may be NULL */
 	struct ring full;  /* producer to consumer */
 	struct ring spare; /* consumer to producer: emptied chunks come back */
 	_Alignas(64) struct chunk *open; /* producer's */
@@ -78,11 +87,25 @@ static struct chunk *ring_take(struct ring *r)
 	return c;
 }
 
+static struct chunk *pool_take(struct packetq_pool *pool)
+{
+	return pool && pool->n ? pool->chunk[--pool->n] : NULL;
+}
+
+static bool pool_put(struct packetq_pool *pool, struct chunk *c)
+{
+	if (!pool || pool->n == pool->size)
+		return false;
+	pool->chunk[pool->n++] = c;
+	return true;
+}
+
 static void chunk_free(struct packetq *q, struct chunk *c)
 {
 	if (!c)
 		return;
-	free(c);
+	if (!pool_put(q->pool, c))
+		free(c);
 	budget_return(q->budget, PACKETQ_CHUNK);
 }
 
@@ -98,11 +121,44 @@ static struct chunk *chunk_new(struct packetq *q)
 	if (!c) {
 		if (!budget_take_reserved(q->budget, PACKETQ_CHUNK))
 			return NULL;
-		c = xalloc(PACKETQ_CHUNK);
+		c = pool_take(q->pool);
+		if (!c)
+			c = xalloc(PACKETQ_CHUNK);
 		c->home = q;
 	}
 	c->used = c->read = 0;
 	return c;
+}
+
+struct packetq_pool *packetq_pool_new(unsigned chunks)
+{
+	struct packetq_pool *pool = xalloc(sizeof(*pool) + chunks * sizeof(*pool->chunk));
+
+	pool->size = chunks;
+	while (pool->n < chunks) {
+		volatile char *bytes = xalloc(PACKETQ_CHUNK);
+
+		for (size_t i = 0; i < PACKETQ_CHUNK; i += PAGE)
+			bytes[i] = 0; /* the page is there from now on */
+		pool_put(pool, (struct chunk *)(uintptr_t)bytes);
+	}
+	return pool;
+}
+
+void packetq_pool_free(struct packetq_pool **pp)
+{
+	struct packetq_pool *pool = *pp;
+
+	*pp = NULL;
+	for (unsigned i = 0; pool && i < pool->n; i++)
+		free(pool->chunk[i]);
+	free(pool);
+}
+
+void packetq_use(struct packetq *q, struct packetq_pool *pool)
+{
+	must(!q->open && !ring_count(&q->full));
+	q->pool = pool;
 }
 
 struct packetq *packetq_new(struct budget *budget, unsigned max_chunks)
@@ -114,7 +170,7 @@ struct packetq *packetq_new(struct budget *budget, unsigned max_chunks)
 	memset(q, 0, sizeof(*q));
 	q->budget = budget;
 	ring_init(&q->full, max_chunks);
-	ring_init(&q->spare, 16);
+	ring_init(&q->spare, 2 * max_chunks); /* all that can be on their way or with the consumer */
 	return q;
 }
 
@@ -135,6 +191,15 @@ void packetq_free(struct packetq **qp)
 	free(q->full.slot);
 	free(q->spare.slot);
 	free(q);
+}
+
+/* Here and not where the consumer has emptied them: free() of what another thread has allocated
+ * locks that thread's arena, and a consumer that loses the processor just then would hold up the
+ * producer (for seconds, when workers starve). */
+static void trim(struct packetq *q)
+{
+	for (unsigned i = 0; i < TRIM && ring_count(&q->spare) > SPARES; i++)
+		chunk_free(q, ring_take(&q->spare));
 }
 
 static size_t record_size(size_t bytes)
@@ -179,6 +244,7 @@ bool packetq_flush(struct packetq *q, usec_t now)
 {
 	bool idle = ring_count(&q->full) == 0;
 
+	trim(q);
 	if (!q->open || !q->open->used)
 		return false;
 	if (!q->opened)
@@ -202,11 +268,13 @@ bool packetq_half_full(struct packetq *q)
 /* All of it is read and done. */
 static void recycle(struct packetq *q, struct chunk *c)
 {
+	bool has_place;
+
 	if (q->reading == c)
 		q->reading = NULL;
 	q->held--;
-	if (!ring_put(&q->spare, c))
-		chunk_free(q, c);
+	has_place = ring_put(&q->spare, c);
+	must(has_place);
 }
 
 static bool is_read(const struct chunk *c)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* From one reader of sources to one worker: packets of many sources, in the order they were read,
- * in chunks that are written once and read once. No lock, no wait, no allocation once warm.
+ * in chunks that are written once and read once. No lock, no wait, no allocation once warm; and it
+ * is the producer alone who allocates and frees.
  *
  * Cap: max_chunks of PACKETQ_CHUNK bytes on their way, and as many with the consumer; each is also
  * taken from the process's budget. Policy: what
@@ -37,6 +38,14 @@ struct chunk;
 
 struct packetq *packetq_new(struct budget *, unsigned max_chunks); /* a power of two */
 void packetq_free(struct packetq **); /* both sides have stopped */
+
+/* Chunks that are in memory from the start, for all queues of one producer: what waits grows into
+ * them first, without asking for memory. A thread that starves may hold the lock of the process's
+ * memory map. They are taken from a budget when they are used. */
+struct packetq_pool;
+struct packetq_pool *packetq_pool_new(unsigned chunks);
+void packetq_pool_free(struct packetq_pool **); /* after the queues */
+void packetq_use(struct packetq *, struct packetq_pool *); /* borrowed; before the first packet */
 
 /* Producer. False: full, nothing was put. */
 bool packetq_put(struct packetq *, void *to, enum packet_kind, usec_t time, struct span data);

@@ -148,6 +148,63 @@ static void test_warm_queue_takes_no_more_memory(void **state)
 	assert_int_equal(budget_used(&b), 0);
 }
 
+/* After a crowd memory goes back, little by little and by the producer's hand: the consumer, who
+ * may lose the processor at any moment, locks no allocator for it. */
+static void test_producer_gives_memory_back(void **state)
+{
+	struct budget b = { .limit = SIZE_MAX / 2 };
+	struct packetq *q = packetq_new(&b, 64);
+	size_t most;
+
+	(void)state;
+	for (unsigned i = 0; i < 128; i++)
+		assert_true(put(q, i, 60000));
+	packetq_flush(q, NOW);
+	packetq_flush(q, NOW + SEC);
+	most = budget_used(&b);
+	assert_int_equal(most, 64 * PACKETQ_CHUNK);
+	for (unsigned i = 0; i < 128; i++)
+		assert_next(q, i, 60000);
+	assert_null(packetq_get(q));
+	assert_int_equal(budget_used(&b), most);
+	packetq_flush(q, NOW + SEC);
+	assert_in_range(budget_used(&b), most - 8 * PACKETQ_CHUNK, most - PACKETQ_CHUNK);
+	for (unsigned i = 0; i < 64; i++)
+		packetq_flush(q, NOW + SEC);
+	assert_in_range(budget_used(&b), PACKETQ_CHUNK, 16 * PACKETQ_CHUNK);
+	packetq_free(&q);
+	assert_int_equal(budget_used(&b), 0);
+}
+
+/* It counts when it is used, and is used again before anything is asked for. */
+static void test_pool(void **state)
+{
+	struct budget b = { .limit = SIZE_MAX / 2 };
+	struct packetq_pool *pool = packetq_pool_new(20);
+	struct packetq *q[2] = { packetq_new(&b, 64), packetq_new(&b, 64) };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++)
+		packetq_use(q[i], pool);
+	assert_int_equal(budget_used(&b), 0);
+	for (unsigned turn = 0; turn < 3; turn++)
+		for (unsigned k = 0; k < 2; k++) {
+			for (unsigned i = 0; i < 80; i++)
+				assert_true(put(q[k], i, 60000));
+			packetq_flush(q[k], NOW);
+			packetq_flush(q[k], NOW + SEC);
+			for (unsigned i = 0; i < 80; i++)
+				assert_next(q[k], i, 60000);
+			for (unsigned i = 0; i < 64; i++)
+				packetq_flush(q[k], NOW + SEC);
+		}
+	for (unsigned i = 0; i < 2; i++)
+		packetq_free(&q[i]);
+	assert_int_equal(budget_used(&b), 0);
+	packetq_pool_free(&pool);
+	assert_null(pool);
+}
+
 /* What the consumer keeps stays as it is, and bounds what it can get. */
 static void test_kept_packets(void **state)
 {
@@ -250,6 +307,8 @@ int main(void)
 		cmocka_unit_test(test_full_refuses_the_newest_and_recovers),
 		cmocka_unit_test(test_budget_bounds_it_too_and_is_given_back),
 		cmocka_unit_test(test_warm_queue_takes_no_more_memory),
+		cmocka_unit_test(test_producer_gives_memory_back),
+		cmocka_unit_test(test_pool),
 		cmocka_unit_test(test_kept_packets),
 		cmocka_unit_test(test_free_of_nothing),
 		cmocka_unit_test(test_two_threads),
