@@ -26,7 +26,7 @@
 #define DAEMON_MAGIC 0xdae30001u
 
 #define QUEUE_CHUNKS     256 /* from each reader to each worker: 32 MiB at most */
-#define POOL_CHUNKS      64  /* of each intake: 8 MiB that are there from the start */
+#define POOL_MAX         8192 /* chunks: 1 GiB of addresses for each intake */
 #define WRITER_THREADS   2
 #define WRITER_JOBS      10000
 #define OPENERS_LOST     64
@@ -153,17 +153,20 @@ static void start_signal(struct daemon *d, uv_signal_t *signal, uv_signal_cb han
 static void start_queues(struct daemon *d)
 {
 	const struct config *c = d->config;
+	unsigned pool;
 
 	d->budget.limit = c->buffer_memory;
 	d->budget.reserve = c->buffer_memory / 4;
 	d->workers = (unsigned)c->num_threads;
 	d->intakes = (unsigned)c->intake_threads;
 	d->readers = d->intakes + 1;
+	pool = 2 * QUEUE_CHUNKS * d->workers; /* on their way, and with the workers */
+	pool = pool < POOL_MAX ? pool : POOL_MAX;
 	d->queue = xalloc(d->readers * sizeof(*d->queue));
 	d->pool = xalloc(d->readers * sizeof(struct packetq_pool *));
 	for (unsigned r = 0; r < d->readers; r++) {
 		d->queue[r] = xalloc(d->workers * sizeof(**d->queue));
-		d->pool[r] = r < d->intakes ? packetq_pool_new(POOL_CHUNKS) : NULL; /* files wait */
+		d->pool[r] = r < d->intakes ? packetq_pool_new(pool) : NULL; /* files can wait */
 		for (unsigned w = 0; w < d->workers; w++) {
 			d->queue[r][w] = packetq_new(&d->budget, QUEUE_CHUNKS);
 			packetq_use(d->queue[r][w], d->pool[r]);

@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "base/check.h"
 #include "base/mem.h"
@@ -10,7 +11,6 @@
 #define OPEN_MAX (10 * MSEC) /* a chunk is handed over at least that often */
 #define SPARES   16          /* chunks that stay when nothing waits any more */
 #define TRIM     4           /* beyond them, given back at a time */
-#define PAGE     4096
 
 struct chunk {
 	struct packetq *home;
@@ -28,8 +28,10 @@ struct ring {
 };
 
 struct packetq_pool {
-	unsigned size, n;
-	struct chunk *chunk[]; /* n of them are here */
+	uint8_t *memory;       /* of all chunks */
+	size_t bytes;
+	unsigned n;
+	struct chunk *chunk[]; /* n of them are here; the last that came is the first to go */
 };
 
 struct packetq {
@@ -92,9 +94,12 @@ static struct chunk *pool_take(struct packetq_pool *pool)
 	return pool && pool->n ? pool->chunk[--pool->n] : NULL;
 }
 
+/* False: it is not one of the pool's. */
 static bool pool_put(struct packetq_pool *pool, struct chunk *c)
 {
-	if (!pool || pool->n == pool->size)
+	const uint8_t *at = (const uint8_t *)c;
+
+	if (!pool || at < pool->memory || at >= pool->memory + pool->bytes)
 		return false;
 	pool->chunk[pool->n++] = c;
 	return true;
@@ -130,18 +135,28 @@ static struct chunk *chunk_new(struct packetq *q)
 	return c;
 }
 
+/* Addresses only: pages come when they are written to, and stay. */
+static uint8_t *reserve(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	madvise(p, bytes, MADV_NOHUGEPAGE);
+	return p;
+}
+
 struct packetq_pool *packetq_pool_new(unsigned chunks)
 {
 	struct packetq_pool *pool = xalloc(sizeof(*pool) + chunks * sizeof(*pool->chunk));
 
-	pool->size = chunks;
-	while (pool->n < chunks) {
-		volatile char *bytes = xalloc(PACKETQ_CHUNK);
-
-		for (size_t i = 0; i < PACKETQ_CHUNK; i += PAGE)
-			bytes[i] = 0; /* the page is there from now on */
-		pool_put(pool, (struct chunk *)(uintptr_t)bytes);
-	}
+	pool->memory = reserve(chunks * PACKETQ_CHUNK);
+	if (!pool->memory)
+		return pool; /* as if there was none */
+	pool->bytes = chunks * PACKETQ_CHUNK;
+	for (unsigned i = chunks; i-- > 0;)
+		pool_put(pool, (struct chunk *)(void *)(pool->memory + i * PACKETQ_CHUNK));
 	return pool;
 }
 
@@ -150,8 +165,8 @@ void packetq_pool_free(struct packetq_pool **pp)
 	struct packetq_pool *pool = *pp;
 
 	*pp = NULL;
-	for (unsigned i = 0; pool && i < pool->n; i++)
-		free(pool->chunk[i]);
+	if (pool && pool->memory)
+		munmap(pool->memory, pool->bytes);
 	free(pool);
 }
 

@@ -39,9 +39,10 @@ struct chunk;
 struct packetq *packetq_new(struct budget *, unsigned max_chunks); /* a power of two */
 void packetq_free(struct packetq **); /* both sides have stopped */
 
-/* Chunks that are in memory from the start, for all queues of one producer: what waits grows into
- * them first, without asking for memory. A thread that starves may hold the lock of the process's
- * memory map. They are taken from a budget when they are used. */
+/* Addresses for the chunks of all queues of one producer: what waits grows into them without a
+ * mmap(), which has to wait for the lock of the process's memory map, and a thread that starves may
+ * hold it. What was written to stays resident, and is used again; it is taken from the budget while
+ * it is in use. */
 struct packetq_pool;
 struct packetq_pool *packetq_pool_new(unsigned chunks);
 void packetq_pool_free(struct packetq_pool **); /* after the queues */
