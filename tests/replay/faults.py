@@ -11,8 +11,8 @@ BLOCK = 80     # [samples] in which silence is looked for: 10 ms
 
 # What touches a file below one of $HOLD_DIR (a:b) while the file $HOLD is there waits; or fails, when
 # it holds the number of an error. With $HOLD_LOOKS those wait, too, who only look: NFS is so; with
-# $HOLD_READS those who read. Who syncs
-# a whole file system waits while $HOLD_SYNCS is there, where each puts a byte.
+# $HOLD_READS those who read. Who syncs a whole file system waits while $HOLD_SYNCS is there, where
+# each puts a byte.
 HUNG_DISK = r"""
 #define _GNU_SOURCE
 #include <dirent.h>
